@@ -1,0 +1,63 @@
+//! What user space tells the probe before it is loaded: read-only globals, so that the verifier sees constants.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Offsets of kernel struct fields in bytes, from this kernel's BTF. Rust probes carry no CO-RE relocations.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Offsets {
+    /// `task_struct.files`
+    pub task_files: u32,
+    /// `task_struct.thread_info.status`: the bit `TS_COMPAT` marks a 32-bit system call (`x86_64`).
+    pub task_status: u32,
+    /// `files_struct.fdt`
+    pub files_fdt: u32,
+    /// `fdtable.max_fds`
+    pub fdt_max_fds: u32,
+    /// `fdtable.fd`
+    pub fdt_fd: u32,
+    /// `file.f_inode`
+    pub file_inode: u32,
+    /// `file.f_pos`
+    pub file_pos: u32,
+    /// `inode.i_mode`
+    pub inode_mode: u32,
+    /// `inode.i_ino`
+    pub inode_ino: u32,
+    /// `inode.i_sb`
+    pub inode_sb: u32,
+    /// `super_block.s_dev`
+    pub sb_dev: u32,
+    /// `cgroup.kn`
+    pub cgroup_kn: u32,
+    /// `cgroup.root`
+    pub cgroup_root: u32,
+    /// `cgroup_root.hierarchy_id`
+    pub root_hierarchy_id: u32,
+    /// `kernfs_node.id`
+    pub kernfs_id: u32,
+    /// `kernfs_node.parent`, `__parent` from 6.15 on
+    pub kernfs_parent: u32,
+}
+
+/// Policy. Zero switches a bound off only where its field says so.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Settings {
+    /// The ring holds more unread bytes than this: wake the reader.
+    pub wake_bytes: u64,
+    /// The ring holds more unread bytes than this: containers pay from their buckets.
+    pub pressure_bytes: u64,
+    /// Refill of a bucket, in bytes per second.
+    pub share_bytes_per_second: u64,
+    /// Capacity of a bucket, in bytes.
+    pub share_burst_bytes: u64,
+}
+
+#[cfg(feature = "user")]
+// SAFETY: `repr(C)`, `u32` fields only, no padding.
+unsafe impl aya::Pod for Offsets {}
+
+#[cfg(feature = "user")]
+// SAFETY: `repr(C)`, `u64` fields only, no padding.
+unsafe impl aya::Pod for Settings {}

@@ -1,0 +1,125 @@
+//! A block of records that share one buffer: one allocation for many lines, and no reference count per line.
+
+use std::sync::Arc;
+
+use super::{Container, Line, Mode, RecordUid, Stream, Timestamp, Writer};
+
+/// The most body bytes a batch may hold, whatever its maker wants: offsets are 32 bits wide.
+pub const MAX_BATCH_BYTES: usize = 256 << 20;
+
+/// Records in the order they were captured.
+#[derive(Debug, Default)]
+pub struct Batch {
+    bodies: Vec<u8>,
+    entries: Vec<Entry>,
+    containers: Vec<Arc<Container>>,
+    observed: Timestamp,
+}
+
+#[derive(Debug)]
+struct Entry {
+    end: u32,
+    container: u32,
+    sequence: u64,
+    uid: RecordUid,
+    time: Timestamp,
+    writer: Option<Writer>,
+    stream: Stream,
+    mode: Mode,
+    truncated: bool,
+}
+
+/// One record of a [`Batch`].
+#[derive(Clone, Copy, Debug)]
+pub struct BatchRecord<'a> {
+    /// Whose line it is.
+    pub container: &'a Arc<Container>,
+    /// `log.iostream`
+    pub stream: Stream,
+    /// `log.capture.mode`
+    pub mode: Mode,
+    /// `timestamp`
+    pub time: Timestamp,
+    /// `observed_timestamp`
+    pub observed: Timestamp,
+    /// `log.record.uid`
+    pub uid: RecordUid,
+    /// `process.*` and `thread.*`, where the source knows.
+    pub writer: Option<Writer>,
+    /// The source's position of the line: the sequence number of its first chunk.
+    pub sequence: u64,
+    /// `log.truncated`
+    pub truncated: bool,
+    /// The line without its newline.
+    pub body: &'a [u8],
+}
+
+impl Batch {
+    /// An empty batch whose records were observed at `observed`.
+    pub fn new(observed: Timestamp) -> Self {
+        Self { observed, ..Self::default() }
+    }
+
+    /// Adds a line. Lines of one container that follow each other share its entry.
+    ///
+    /// Returns `false`, and takes nothing, when the batch would grow past [`MAX_BATCH_BYTES`].
+    pub fn push(&mut self, container: &Arc<Container>, stream: Stream, line: &Line<'_>) -> bool {
+        if self.bodies.len() + line.body.len() > MAX_BATCH_BYTES {
+            return false;
+        }
+        if !self.containers.last().is_some_and(|last| Arc::ptr_eq(last, container)) {
+            self.containers.push(Arc::clone(container));
+        }
+        self.bodies.extend_from_slice(line.body);
+        self.entries.push(Entry {
+            end: self.bodies.len() as u32,
+            container: (self.containers.len() - 1) as u32,
+            sequence: line.sequence,
+            uid: RecordUid::new(&container.id, stream, line),
+            time: line.time,
+            writer: line.writer,
+            stream,
+            mode: line.mode,
+            truncated: line.truncated,
+        });
+        true
+    }
+
+    /// Number of records.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no record.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Memory held, in bytes: bodies and bookkeeping.
+    pub fn size_bytes(&self) -> usize {
+        self.bodies.len() + self.entries.len() * size_of::<Entry>()
+    }
+
+    /// The record at `index`, counted from 0.
+    pub fn get(&self, index: usize) -> Option<BatchRecord<'_>> {
+        let entry = self.entries.get(index)?;
+        let start = index.checked_sub(1).map_or(0, |before| self.entries[before].end);
+        Some(BatchRecord {
+            container: &self.containers[entry.container as usize],
+            stream: entry.stream,
+            mode: entry.mode,
+            time: entry.time,
+            observed: self.observed,
+            uid: entry.uid,
+            writer: entry.writer,
+            sequence: entry.sequence,
+            truncated: entry.truncated,
+            body: &self.bodies[start as usize..entry.end as usize],
+        })
+    }
+
+    /// The records, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = BatchRecord<'_>> {
+        (0..self.len()).map(|index| self.get(index).unwrap_or_else(|| unreachable!()))
+    }
+}

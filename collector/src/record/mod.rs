@@ -1,0 +1,15 @@
+//! The values that cross a stage boundary. No I/O, no metrics, no configuration.
+
+mod batch;
+mod chunk;
+mod container;
+mod delivery;
+mod time;
+mod uid;
+
+pub use batch::{Batch, BatchRecord, MAX_BATCH_BYTES};
+pub use chunk::{CgroupId, Chunk, Line, Mode, Stream, Writer};
+pub use container::{Container, ContainerId, InvalidContainerId, Kubernetes, Runtime};
+pub use delivery::{Acknowledgement, BatchId, Delivery, Receipt, SinkIndex};
+pub use time::Timestamp;
+pub use uid::RecordUid;
