@@ -60,6 +60,8 @@ pub struct Counters {
     pub captured_bytes: u64,
     /// Calls whose every byte was handed to the ring.
     pub captured_writes: u64,
+    /// Bytes lost, for any reason.
+    pub lost_total_bytes: u64,
     /// Bytes lost, by [`LossReason`].
     pub lost_bytes: [u64; LossReason::ALL.len()],
     /// Calls with lost bytes, by the reason of the first loss of the call.
@@ -98,7 +100,7 @@ pub struct Container {
     pub streams: [Counters; STREAMS],
 }
 
-const _: () = assert!(size_of::<Container>() == 64 + 32 + 8 + 16 + 8 + 2 * 112);
+const _: () = assert!(size_of::<Container>() == 64 + 32 + 8 + 16 + 8 + 2 * 120);
 
 impl Container {
     /// A container with this id, of which nothing was seen yet.
@@ -109,6 +111,7 @@ impl Container {
             written_writes: 0,
             captured_bytes: 0,
             captured_writes: 0,
+            lost_total_bytes: 0,
             lost_bytes: [0; LossReason::ALL.len()],
             lost_writes: [0; LossReason::ALL.len()],
         };

@@ -69,8 +69,8 @@ pub struct Header {
     pub cgroup_id: u64,
     /// `CLOCK_BOOTTIME` when the call returned, in ns.
     pub time_ns: u64,
-    /// Number of this record among the container's `Write` and `Unseen` records, from 0, without a gap. A record that
-    /// found no room in the ring has no number: [`Header::lost_bytes`] tells of it.
+    /// Number of this record among the container's `Write` and `Unseen` records, from 0. A missing number is a record
+    /// that found no room in the ring: [`Header::lost_bytes`] says how much it was.
     pub sequence: u64,
     /// Bytes of this stream that were lost since the container began, up to this record.
     pub lost_bytes: u64,

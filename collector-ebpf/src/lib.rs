@@ -8,9 +8,11 @@
 mod container;
 mod header;
 mod loss;
+mod node;
 mod settings;
 
 pub use container::{Bucket, CONTAINER_ID_BYTES, Container, Counters, FileId, STREAMS, State};
 pub use header::{CHUNK_BYTES, Header, Kind, RECORD_BYTES, StreamTag};
 pub use loss::LossReason;
+pub use node::{NodeCounter, Reader};
 pub use settings::{Offsets, Settings};

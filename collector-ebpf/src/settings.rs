@@ -24,6 +24,8 @@ pub struct Offsets {
     pub inode_mode: u32,
     /// `inode.i_ino`
     pub inode_ino: u32,
+    /// `inode.i_rdev`
+    pub inode_rdev: u32,
     /// `inode.i_sb`
     pub inode_sb: u32,
     /// `super_block.s_dev`
@@ -36,6 +38,8 @@ pub struct Offsets {
     pub root_hierarchy_id: u32,
     /// `kernfs_node.id`
     pub kernfs_id: u32,
+    /// `kernfs_node.name`
+    pub kernfs_name: u32,
     /// `kernfs_node.parent`, `__parent` from 6.15 on
     pub kernfs_parent: u32,
 }

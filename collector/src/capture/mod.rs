@@ -1,1 +1,120 @@
-//! To be written.
+//! The kernel's ring buffer → [`Event`]s: the source that sees each write when it is made.
+//!
+//! [`Capture::start`] loads and attaches the probe and gives its parts: the [`Reader`], which belongs to one thread and
+//! drains the ring, and the [`Control`], which says which cgroups are watched and reads what the kernel counted.
+//!
+//! Not here: which container a cgroup is (`identity`), and lines (`line`).
+
+mod btf;
+mod clock;
+mod control;
+mod decode;
+mod metrics;
+mod offsets;
+mod preflight;
+mod probe;
+mod ring;
+mod self_test;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use control::{Control, Stdio, Watched};
+pub use decode::{DecodeError, Event, decode};
+pub use metrics::Metrics;
+pub use offsets::OffsetsError;
+pub use preflight::{Preflight, preflight};
+use probe::Parts;
+pub use probe::{Probe, ProbeError};
+pub use ring::Reader;
+pub use self_test::SelfTestError;
+
+/// Which hooks see the writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backend {
+    /// `sys_exit` by BTF tracepoint: every kernel with BTF allows it, and every system call pays a little.
+    #[default]
+    Syscall,
+}
+
+impl Backend {
+    /// Its name in configuration and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Syscall => "syscall",
+        }
+    }
+}
+
+/// What capture needs to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The kernel's type information. Default: `/sys/kernel/btf/vmlinux`.
+    pub btf: PathBuf,
+    /// Size of the ring in bytes, a power of two of at least 4096. Default: 16 MiB.
+    pub ring_bytes: u32,
+    /// How long the reader sleeps between two drains while something is written. It bounds the delay of a line, and its
+    /// inverse the wake-ups per second, however many containers write. Default: 10 ms.
+    pub wake_interval: Duration,
+    /// Containers watched at once; a quarter of the cgroups in them. Default: 4096.
+    pub max_containers: u32,
+    /// What a container may add to the ring while it is more than half full. Default: 1 MiB per second.
+    pub share_bytes_per_second: u64,
+    /// What it may add at once in that case. Default: 1/64 of the ring.
+    pub share_burst_bytes: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let ring_bytes = 16 << 20;
+        Self {
+            btf: PathBuf::from("/sys/kernel/btf/vmlinux"),
+            ring_bytes,
+            wake_interval: Duration::from_millis(10),
+            max_containers: 4096,
+            share_bytes_per_second: 1 << 20,
+            share_burst_bytes: u64::from(ring_bytes / 64),
+        }
+    }
+}
+
+/// Why capture could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The kernel's types could not be had.
+    #[error(transparent)]
+    Offsets(#[from] OffsetsError),
+    /// The kernel refused the probe.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// The probe is attached and sees nothing.
+    #[error(transparent)]
+    SelfTest(#[from] SelfTestError),
+}
+
+/// A running probe, in the parts that different threads hold.
+#[derive(Debug)]
+pub struct Capture {
+    /// Detaches the probe when it is dropped.
+    pub probe: Probe,
+    /// Drains the ring.
+    pub reader: Reader,
+    /// Watches cgroups and reads counters.
+    pub control: Arc<Control>,
+    /// Which hooks are in use.
+    pub backend: Backend,
+}
+
+impl Capture {
+    /// Loads and attaches the probe, makes sure that it sees a write of this process, and begins to watch containers
+    /// that are made from now on.
+    pub fn start(settings: &Settings, metrics: Metrics) -> Result<Self, Error> {
+        let offsets = offsets::resolve(&settings.btf)?;
+        let Parts { mut probe, ring, control, reader_state } = probe::load(settings, &offsets)?;
+        let mut reader = Reader::new(ring, reader_state, settings.wake_interval, metrics);
+        self_test::run(&mut reader, &control)?;
+        probe.begin()?;
+        Ok(Self { probe, reader, control: Arc::new(control), backend: Backend::Syscall })
+    }
+}

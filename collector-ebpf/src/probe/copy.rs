@@ -1,0 +1,320 @@
+//! Copying the bytes of a completed write from the writer's memory into records.
+
+use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_probe_read_user};
+use aya_ebpf::helpers::{
+    bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_uid_gid,
+    bpf_probe_read_user as read_user,
+};
+use collector_ebpf::{CHUNK_BYTES, Container, FileId, Header, Kind, LossReason, StreamTag};
+
+use super::account::{self, FirstLoss};
+use super::kernel::take_next;
+use super::maps::{CONTAINERS, SCRATCH, Scratch};
+use super::ring;
+
+/// Rounds of the copy loop: each ends a segment or a record. Enough for the most segments that a call may have
+/// (`UIO_MAXIOV`, 1024) and for 1 MiB (64 records) at once; what is left then is a loss of reason `too_large`.
+const ROUNDS: usize = 1024 + (1 << 20) / CHUNK_BYTES;
+
+/// Which write it is.
+pub(super) struct Write {
+    /// Topmost cgroup of the container.
+    pub root: u64,
+    /// Which of its streams.
+    pub stream: StreamTag,
+    /// The stream's object.
+    pub id: FileId,
+    /// The descriptor of the call.
+    pub fd: i32,
+    /// The call's result.
+    pub written_bytes: u64,
+}
+
+/// Where the bytes are, in the writer's memory.
+pub(super) enum Source {
+    /// `count` bytes were offered at `address`.
+    Buffer { address: u64, bytes: u64 },
+    /// `segments` of `struct iovec` stand at `address`.
+    Vector { address: u64, segments: u64 },
+}
+
+/// Copies the write into records and counts it.
+#[inline(always)]
+pub(super) fn run(container: *mut Container, write: &Write, source: Source) {
+    // References are made anew around the walk, which makes its own of the same memory.
+    // SAFETY: the entry lives at least as long as a process in its cgroup.
+    let counters = unsafe { &mut (*container).streams[write.stream as usize] };
+    account::written(counters, write.written_bytes);
+    let Some(scratch) = scratch() else { return };
+    fill(&mut scratch.header, write);
+    let first_loss = match source {
+        Source::Buffer { address, bytes } => {
+            scratch.header.requested_bytes = saturate(bytes);
+            if write.written_bytes <= CHUNK_BYTES as u64 {
+                // SAFETY: as above.
+                let container = unsafe { &mut *container };
+                copy_small(container, write.stream, scratch, address, write.written_bytes)
+            } else {
+                start_walk(scratch, [0, 0], [address, write.written_bytes], write.written_bytes);
+                walk(container, write)
+            }
+        }
+        Source::Vector { address, segments } => {
+            scratch.header.requested_bytes = saturate(write.written_bytes);
+            start_walk(scratch, [address, segments], [0, 0], write.written_bytes);
+            walk(container, write)
+        }
+    };
+    // SAFETY: as above.
+    let counters = unsafe { &mut (*container).streams[write.stream as usize] };
+    account::finished(counters, first_loss);
+}
+
+/// This CPU's scratch.
+#[inline(always)]
+fn scratch() -> Option<&'static mut Scratch> {
+    // SAFETY: the helper has no preconditions.
+    let cpu = unsafe { bpf_get_smp_processor_id() };
+    // SAFETY: no other program uses this CPU's scratch while this one runs: the kernel never runs a tracing program on a
+    // CPU where it is running already.
+    SCRATCH.get_ptr_mut(cpu).map(|scratch| unsafe { &mut *scratch })
+}
+
+/// Reports a write whose bytes were never in user memory.
+#[inline(always)]
+pub(super) fn report_unseen(container: &mut Container, write: &Write) {
+    let counters = &mut container.streams[write.stream as usize];
+    account::written(counters, write.written_bytes);
+    account::lost(counters, write.written_bytes, LossReason::Unseen);
+    account::finished(counters, FirstLoss::new(LossReason::Unseen));
+    let lost_bytes = counters.lost_total_bytes;
+    let sequence = take_next(&mut container.sequence);
+    ring::announce(Kind::Unseen, |header| {
+        header.cgroup_id = write.root;
+        header.sequence = sequence;
+        header.lost_bytes = lost_bytes;
+        header.inode = write.id.inode;
+        header.device = write.id.device;
+        header.written_bytes = saturate(write.written_bytes);
+        header.fd = write.fd;
+        header.stream = write.stream as u8;
+        fill_writer(header);
+    });
+}
+
+/// Says who writes.
+#[inline(always)]
+pub(super) fn fill_writer(header: &mut Header) {
+    let id = bpf_get_current_pid_tgid();
+    header.tgid = (id >> 32) as u32;
+    header.tid = id as u32;
+    header.uid = bpf_get_current_uid_gid() as u32;
+    header.comm = bpf_get_current_comm().unwrap_or_default();
+}
+
+#[inline(always)]
+fn fill(header: &mut Header, write: &Write) {
+    header.cgroup_id = write.root;
+    header.time_ns = ring::now_ns();
+    header.inode = write.id.inode;
+    header.position = 0;
+    header.written_bytes = saturate(write.written_bytes);
+    header.offset_bytes = 0;
+    header.device = write.id.device;
+    header.fd = write.fd;
+    header.chunk = 0;
+    header.kind = Kind::Write as u8;
+    header.stream = write.stream as u8;
+    fill_writer(header);
+}
+
+/// The common case: one buffer that fits into one record.
+#[inline(always)]
+fn copy_small(
+    container: &mut Container,
+    stream: StreamTag,
+    scratch: &mut Scratch,
+    address: u64,
+    bytes: u64,
+) -> FirstLoss {
+    if !copy(scratch, 0, address, bytes) {
+        account::lost(&mut container.streams[stream as usize], bytes, LossReason::Fault);
+        return FirstLoss::new(LossReason::Fault);
+    }
+    match put(container, stream, scratch, bytes) {
+        Ok(()) => FirstLoss::NONE,
+        Err(reason) => FirstLoss::new(reason),
+    }
+}
+
+/// `vector` and `segment` are an address and a count each.
+#[inline(always)]
+fn start_walk(scratch: &mut Scratch, vector: [u64; 2], segment: [u64; 2], left_bytes: u64) {
+    let walk = &mut scratch.walk;
+    [walk.vector, walk.vectors] = vector;
+    [walk.segment, walk.segment_bytes] = segment;
+    walk.left_bytes = left_bytes;
+    walk.gathered_bytes = 0;
+    walk.first_loss = FirstLoss::NONE;
+}
+
+/// Gathers segments into records of up to [`CHUNK_BYTES`], in [`ROUNDS`] rounds at most.
+#[inline(always)]
+fn walk(container: *mut Container, write: &Write) -> FirstLoss {
+    for _ in 0..ROUNDS {
+        if copy_round(write.root, write.stream as u32) == 0 {
+            break;
+        }
+    }
+    let Some(scratch) = scratch() else { return FirstLoss::NONE };
+    let rest_bytes = scratch.walk.left_bytes;
+    if rest_bytes > 0 {
+        // The loop gave up: too many rounds, or an iovec that could not be read.
+        let rounds_ended = scratch.walk.first_loss.is_none();
+        let reason = if rounds_ended { LossReason::TooLarge } else { LossReason::Fault };
+        // SAFETY: the rounds are over, and their references with them.
+        lose(unsafe { &mut *container }, write.stream, scratch, rest_bytes, reason);
+    }
+    scratch.walk.first_loss
+}
+
+/// One round of the walk over a write to a stream of the container `root`: take the next segment if the current one is
+/// done, copy of it what fits, send the record if it is full or the write's last. 0: there is no more to do.
+///
+/// A global function: the verifier looks at it once, by itself (5.6 on), and not in every round of the loop, which would
+/// take more than the million instructions it has patience for. So it may take numbers only.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn copy_round(root: u64, stream: u32) -> u32 {
+    let stream = if stream == StreamTag::Stdout as u32 { StreamTag::Stdout } else { StreamTag::Stderr };
+    let Some(container) = CONTAINERS.get_ptr_mut(root) else { return 0 };
+    let Some(scratch) = scratch() else { return 0 };
+    // SAFETY: as in `run`, which called this.
+    let container = unsafe { &mut *container };
+    u32::from(round(container, stream, scratch))
+}
+
+#[inline(always)]
+fn round(container: &mut Container, stream: StreamTag, scratch: &mut Scratch) -> bool {
+    if scratch.walk.left_bytes == 0 {
+        return false;
+    }
+    let more = scratch.walk.segment_bytes > 0 || next_segment(scratch);
+    let gathered = scratch.walk.gathered_bytes;
+    let mut bytes = CHUNK_BYTES as u64 - (gathered & (CHUNK_BYTES as u64 - 1));
+    if bytes > scratch.walk.segment_bytes {
+        bytes = scratch.walk.segment_bytes;
+    }
+    if bytes > scratch.walk.left_bytes {
+        bytes = scratch.walk.left_bytes;
+    }
+    let address = scratch.walk.segment;
+    let copied = copy(scratch, gathered, address, bytes);
+    scratch.walk.segment += bytes;
+    scratch.walk.segment_bytes -= bytes;
+    scratch.walk.left_bytes -= bytes;
+    let gathered = if copied { gathered + bytes } else { gathered };
+    scratch.walk.gathered_bytes = gathered;
+    let full = gathered == CHUNK_BYTES as u64;
+    if full || !copied || !more || scratch.walk.left_bytes == 0 {
+        flush(container, stream, scratch);
+    }
+    if !copied {
+        lose(container, stream, scratch, bytes, LossReason::Fault);
+    }
+    more
+}
+
+#[inline(always)]
+fn next_segment(scratch: &mut Scratch) -> bool {
+    let walk = &mut scratch.walk;
+    if walk.vectors == 0 {
+        return false;
+    }
+    // SAFETY: the helper checks the address; `struct iovec` is two words.
+    match unsafe { read_user(walk.vector as *const [u64; 2]) } {
+        Ok([base, length]) => {
+            walk.segment = base;
+            walk.segment_bytes = length;
+            walk.vector += 16;
+            walk.vectors -= 1;
+            true
+        }
+        Err(_) => {
+            walk.first_loss = walk.first_loss.or(LossReason::Fault);
+            false
+        }
+    }
+}
+
+/// Sends what is gathered, or counts it as lost.
+#[inline(always)]
+fn flush(container: &mut Container, stream: StreamTag, scratch: &mut Scratch) {
+    let bytes = scratch.walk.gathered_bytes;
+    if bytes == 0 {
+        return;
+    }
+    scratch.walk.gathered_bytes = 0;
+    if let Err(reason) = put(container, stream, scratch, bytes) {
+        scratch.walk.first_loss = scratch.walk.first_loss.or(reason);
+    }
+    scratch.header.offset_bytes += bytes as u32;
+    scratch.header.chunk += 1;
+}
+
+#[inline(always)]
+fn lose(
+    container: &mut Container,
+    stream: StreamTag,
+    scratch: &mut Scratch,
+    bytes: u64,
+    reason: LossReason,
+) {
+    account::lost(&mut container.streams[stream as usize], bytes, reason);
+    scratch.header.offset_bytes += bytes as u32;
+    scratch.walk.first_loss = scratch.walk.first_loss.or(reason);
+}
+
+/// Copies from the writer's memory to `offset` in the payload.
+#[inline(always)]
+fn copy(scratch: &mut Scratch, offset: u64, address: u64, bytes: u64) -> bool {
+    if offset > CHUNK_BYTES as u64 || bytes > CHUNK_BYTES as u64 {
+        return false;
+    }
+    // SAFETY: both bounds were checked; the payload is twice as long as each of them.
+    let destination = unsafe { scratch.payload.as_mut_ptr().add(offset as usize) };
+    // SAFETY: the helper checks the address, and writes `bytes` to the payload.
+    unsafe { bpf_probe_read_user(destination.cast(), bytes as u32, address as *const _) == 0 }
+}
+
+/// Numbers the record, asks for room, sends it, and counts what came of it.
+#[inline(always)]
+fn put(
+    container: &mut Container,
+    stream: StreamTag,
+    scratch: &mut Scratch,
+    bytes: u64,
+) -> Result<(), LossReason> {
+    let counters = &mut container.streams[stream as usize];
+    scratch.header.sequence = take_next(&mut container.sequence);
+    scratch.header.lost_bytes = counters.lost_total_bytes;
+    scratch.header.captured_bytes = bytes as u32;
+    let unread_bytes = ring::unread_bytes();
+    let record_bytes = size_of::<Header>() as u64 + bytes;
+    let now_ns = scratch.header.time_ns;
+    let reason = if !ring::may_add(&mut container.bucket, unread_bytes, record_bytes, now_ns) {
+        LossReason::RateLimited
+    } else if !ring::put(scratch, bytes, unread_bytes) {
+        LossReason::RingFull
+    } else {
+        account::captured(counters, bytes);
+        return Ok(());
+    };
+    account::lost(counters, bytes, reason);
+    Err(reason)
+}
+
+#[inline(always)]
+fn saturate(bytes: u64) -> u32 {
+    if bytes > u64::from(u32::MAX) { u32::MAX } else { bytes as u32 }
+}

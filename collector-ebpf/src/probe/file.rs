@@ -1,0 +1,90 @@
+//! From a file descriptor of the current task to the object behind it.
+
+use aya_ebpf::helpers::generated::bpf_get_current_task;
+use collector_ebpf::FileId;
+
+use super::kernel::{offsets, read};
+
+const S_IFMT: u16 = 0o170_000;
+const S_IFIFO: u16 = 0o010_000;
+const S_IFCHR: u16 = 0o020_000;
+const S_IFREG: u16 = 0o100_000;
+
+/// Majors of terminals' slave ends. Documentation/admin-guide/devices.txt
+const PTS_MAJORS: core::ops::RangeInclusive<u32> = 136..=143;
+
+/// An open file's inode, as a kernel address.
+#[derive(Clone, Copy)]
+pub(super) struct File {
+    file: u64,
+    inode: u64,
+}
+
+impl File {
+    /// What `fd` is open on in the current task now, which another thread may have changed since the call began.
+    #[inline(always)]
+    pub(super) fn of_current(fd: u64) -> Option<Self> {
+        // SAFETY: the helper has no preconditions.
+        let task = unsafe { bpf_get_current_task() };
+        let files: u64 = read(task, offsets().get(|o| &o.task_files))?;
+        let table: u64 = read(files, offsets().get(|o| &o.files_fdt))?;
+        let limit: u32 = read(table, offsets().get(|o| &o.fdt_max_fds))?;
+        if fd >= u64::from(limit) {
+            return None;
+        }
+        let descriptors: u64 = read(table, offsets().get(|o| &o.fdt_fd))?;
+        let file: u64 = read(descriptors + fd * 8, 0)?;
+        let inode: u64 = read(file, offsets().get(|o| &o.file_inode))?;
+        Some(Self { file, inode })
+    }
+
+    /// Its inode number.
+    #[inline(always)]
+    pub(super) fn inode_number(self) -> Option<u64> {
+        read(self.inode, offsets().get(|o| &o.inode_ino))
+    }
+
+    /// Device of its file system.
+    #[inline(always)]
+    pub(super) fn device(self) -> Option<u32> {
+        let superblock: u64 = read(self.inode, offsets().get(|o| &o.inode_sb))?;
+        read(superblock, offsets().get(|o| &o.sb_dev))
+    }
+
+    /// What tells it from other files.
+    #[inline(always)]
+    pub(super) fn id(self) -> Option<FileId> {
+        Some(FileId { inode: self.inode_number()?, device: self.device()?, reserved: 0 })
+    }
+
+    /// Its position.
+    #[inline(always)]
+    pub(super) fn position(self) -> u64 {
+        read(self.file, offsets().get(|o| &o.file_pos)).unwrap_or(0)
+    }
+
+    /// Whether it is a regular file.
+    #[inline(always)]
+    pub(super) fn is_regular(self) -> bool {
+        self.mode() & S_IFMT == S_IFREG
+    }
+
+    /// Whether it can be a container's stdio: a pipe, a FIFO or a terminal.
+    #[inline(always)]
+    pub(super) fn is_stream(self) -> bool {
+        match self.mode() & S_IFMT {
+            S_IFIFO => true,
+            S_IFCHR => {
+                let device: u32 =
+                    read(self.inode, offsets().get(|o| &o.inode_rdev)).unwrap_or(0);
+                PTS_MAJORS.contains(&(device >> 20))
+            }
+            _ => false,
+        }
+    }
+
+    #[inline(always)]
+    fn mode(self) -> u16 {
+        read(self.inode, offsets().get(|o| &o.inode_mode)).unwrap_or(0)
+    }
+}

@@ -1,0 +1,66 @@
+//! Reads of kernel memory at offsets that user space resolved, and the atomic add.
+
+use core::intrinsics::{AtomicOrdering, atomic_xadd};
+use core::ptr;
+
+use aya_ebpf::helpers::bpf_probe_read_kernel;
+use collector_ebpf::{Offsets, Settings};
+
+use super::maps::{OFFSETS, SETTINGS};
+
+/// The offsets. Volatile, or the compiler would take the zeros that the object is built with for the values.
+#[inline(always)]
+pub(super) fn offsets() -> &'static Volatile<Offsets> {
+    Volatile::new(&OFFSETS)
+}
+
+/// The settings.
+#[inline(always)]
+pub(super) fn settings() -> &'static Volatile<Settings> {
+    Volatile::new(&SETTINGS)
+}
+
+/// A global that only user space writes, before the program runs.
+#[repr(transparent)]
+pub(super) struct Volatile<T>(T);
+
+impl<T> Volatile<T> {
+    #[inline(always)]
+    fn new(global: &'static T) -> &'static Self {
+        // SAFETY: `repr(transparent)`.
+        unsafe { &*ptr::from_ref(global).cast() }
+    }
+
+    /// The field that `field` chooses.
+    #[inline(always)]
+    pub(super) fn get<F: Copy>(&self, field: impl FnOnce(&T) -> &F) -> F {
+        // SAFETY: a reference to a static is valid for reads.
+        unsafe { ptr::read_volatile(field(&self.0)) }
+    }
+}
+
+/// Reads a `T` at `base + offset`, or gives `None` where `base` is null or the read faults.
+#[inline(always)]
+pub(super) fn read<T>(base: u64, offset: u32) -> Option<T> {
+    if base == 0 {
+        return None;
+    }
+    // SAFETY: the helper checks the address and fills a local value.
+    unsafe { bpf_probe_read_kernel((base + u64::from(offset)) as *const T) }.ok()
+}
+
+/// Adds to a counter that other CPUs add to as well.
+#[inline(always)]
+pub(super) fn add(counter: &mut u64, value: u64) {
+    // SAFETY: `counter` is valid and aligned.
+    let _before = unsafe {
+        atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(ptr::from_mut(counter), value)
+    };
+}
+
+/// Takes the counter's value and adds one. Needs the fetching form of the instruction: Linux 5.12.
+#[inline(always)]
+pub(super) fn take_next(counter: &mut u64) -> u64 {
+    // SAFETY: `counter` is valid and aligned.
+    unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::AcqRel }>(ptr::from_mut(counter), 1) }
+}

@@ -1,0 +1,95 @@
+//! A system call has returned: is it a write to a watched container's stream?
+
+use aya_ebpf::helpers::bpf_get_current_cgroup_id;
+use aya_ebpf::helpers::generated::bpf_get_current_task;
+use collector_ebpf::{Container, FileId, Kind, NodeCounter, StreamTag};
+
+use super::account;
+use super::arch::{self, Call};
+use super::copy::{self, Source, Write};
+use super::file::File;
+use super::kernel::{offsets, read};
+use super::maps::{CGROUPS, CONTAINERS, FILES};
+use super::ring;
+
+/// Cheapest question first: did it write, which call is it, whose cgroup, which file.
+#[inline(always)]
+pub(super) fn returned(registers: *const u64, result: i64) {
+    if result <= 0 {
+        return;
+    }
+    // SAFETY: the verifier knows `registers` as a `struct pt_regs`.
+    let register = |index: usize| unsafe { *registers.add(index) };
+    let Some(call) = arch::call(register(arch::NUMBER)) else { return };
+    // SAFETY: the helper has no preconditions.
+    let cgroup = unsafe { bpf_get_current_cgroup_id() };
+    // SAFETY: the value is copied at once.
+    let Some(&root) = (unsafe { CGROUPS.get(cgroup) }) else { return };
+    if is_compat() {
+        account::node(NodeCounter::Compat);
+        return;
+    }
+    let Some(container) = CONTAINERS.get_ptr_mut(root) else { return };
+    let descriptor = register(arch::ARGUMENTS[match call {
+        Call::Buffer | Call::Vector => 0,
+        Call::Unseen(argument) => argument,
+    }]) & 0xffff_ffff;
+    let Some(file) = File::of_current(descriptor) else {
+        account::node(NodeCounter::DescriptorGone);
+        return;
+    };
+    let Some(id) = file.id() else { return };
+    // SAFETY: user space removes the entry only when nothing runs in the cgroup.
+    let Some(stream) = stream_of(unsafe { &*container }, &id) else {
+        discover(root, descriptor, file, &id);
+        return;
+    };
+    let address = register(arch::ARGUMENTS[1]);
+    let count = register(arch::ARGUMENTS[2]);
+    let write = Write { root, stream, id, fd: descriptor as i32, written_bytes: result as u64 };
+    match call {
+        Call::Buffer => copy::run(container, &write, Source::Buffer { address, bytes: count }),
+        Call::Vector => copy::run(container, &write, Source::Vector { address, segments: count }),
+        // SAFETY: as above.
+        Call::Unseen(_) => copy::report_unseen(unsafe { &mut *container }, &write),
+    }
+}
+
+/// Stdout first: a terminal is both, and is stdout.
+#[inline(always)]
+fn stream_of(container: &Container, id: &FileId) -> Option<StreamTag> {
+    let is = |stream: &FileId| stream.inode == id.inode && stream.device == id.device;
+    if is(&container.stdout) {
+        Some(StreamTag::Stdout)
+    } else if is(&container.stderr) {
+        Some(StreamTag::Stderr)
+    } else {
+        None
+    }
+}
+
+/// Announces a regular file the first time it is written.
+#[inline(always)]
+fn discover(root: u64, descriptor: u64, file: File, id: &FileId) {
+    if !file.is_regular() || FILES.get_ptr(id).is_some() {
+        return;
+    }
+    let _full = FILES.insert(id, 1, 0);
+    ring::announce(Kind::Discovery, |header| {
+        header.cgroup_id = root;
+        header.inode = id.inode;
+        header.device = id.device;
+        header.position = file.position();
+        header.fd = descriptor as i32;
+        copy::fill_writer(header);
+    });
+}
+
+/// A 32-bit call has other numbers and other iovecs.
+#[inline(always)]
+fn is_compat() -> bool {
+    // SAFETY: the helper has no preconditions.
+    let task = unsafe { bpf_get_current_task() };
+    let status: u32 = read(task, offsets().get(|o| &o.task_status)).unwrap_or(0);
+    status & arch::TS_COMPAT != 0
+}

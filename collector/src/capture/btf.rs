@@ -1,0 +1,195 @@
+//! The kernel's type information: just enough of it to find a field's offset.
+//!
+//! Format: Documentation/bpf/btf.rst. The crates that load BPF keep their parsers to themselves, and those that offer one
+//! are under the GPL.
+
+use std::collections::HashMap;
+
+const MAGIC: u16 = 0xeb9f;
+const KIND_STRUCT: u32 = 4;
+const KIND_UNION: u32 = 5;
+/// Anonymous members nest a few levels deep; a malformed file might nest for ever.
+const MAX_DEPTH: usize = 16;
+
+/// Why a file is not type information.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BtfError {
+    /// Not BTF at all, or of the other byte order.
+    #[error("no BTF of this machine's byte order")]
+    Magic,
+    /// It ends in the middle of something.
+    #[error("cut short")]
+    Short,
+    /// A kind of type that is newer than this parser.
+    #[error("unknown kind {0} of type")]
+    Kind(u32),
+}
+
+/// All types of a kernel, by id, and its structs by name.
+pub(super) struct Btf<'a> {
+    types: Vec<Type<'a>>,
+    structs: HashMap<&'a [u8], u32>,
+    strings: &'a [u8],
+}
+
+#[derive(Clone, Copy)]
+struct Type<'a> {
+    info: u32,
+    /// The type that this one refers to; a struct's size.
+    target: u32,
+    /// What follows the fixed part.
+    tail: &'a [u8],
+}
+
+impl Type<'_> {
+    const fn kind(&self) -> u32 {
+        self.info >> 24 & 0x1f
+    }
+}
+
+impl<'a> Btf<'a> {
+    /// Indexes the types of a file.
+    pub(super) fn parse(data: &'a [u8]) -> Result<Self, BtfError> {
+        if data.get(..2) != Some(&MAGIC.to_ne_bytes()) {
+            return Err(BtfError::Magic);
+        }
+        let header_bytes = word(data, 4)?;
+        let section = |offset: u32, length: u32| {
+            let start = header_bytes as usize + offset as usize;
+            data.get(start..start.saturating_add(length as usize)).ok_or(BtfError::Short)
+        };
+        let mut rest = section(word(data, 8)?, word(data, 12)?)?;
+        let strings = section(word(data, 16)?, word(data, 20)?)?;
+        // Type 0 is `void` and is not in the file.
+        let mut btf = Self {
+            types: vec![Type { info: 0, target: 0, tail: &[] }],
+            structs: HashMap::new(),
+            strings,
+        };
+        while !rest.is_empty() {
+            let (name, info) = (word(rest, 0)?, word(rest, 4)?);
+            let mut entry = Type { info, target: word(rest, 8)?, tail: &[] };
+            let end = 12 + tail_bytes(entry.kind(), info & 0xffff)?;
+            entry.tail = rest.get(12..end).ok_or(BtfError::Short)?;
+            if entry.kind() == KIND_STRUCT {
+                btf.structs.entry(btf.string(name)).or_insert(btf.types.len() as u32);
+            }
+            btf.types.push(entry);
+            rest = &rest[end..];
+        }
+        Ok(btf)
+    }
+
+    /// Offset in bytes of a field, looked for in anonymous members too. `path` may name nested fields by dots.
+    pub(super) fn offset(&self, structure: &str, path: &str) -> Option<u32> {
+        let mut id = *self.structs.get(structure.as_bytes())?;
+        let mut bits = 0;
+        for field in path.split('.') {
+            let (offset, target) = self.member(id, field.as_bytes(), 0)?;
+            bits += offset;
+            id = target;
+        }
+        (bits % 8 == 0).then_some(bits / 8)
+    }
+
+    /// Offset in bits, and type, of a member.
+    fn member(&self, id: u32, field: &[u8], depth: usize) -> Option<(u32, u32)> {
+        let structure = self.types.get(id as usize)?;
+        if depth > MAX_DEPTH {
+            return None;
+        }
+        if !matches!(structure.kind(), KIND_STRUCT | KIND_UNION) {
+            // A typedef or qualifier of a struct.
+            return match structure.kind() {
+                8..=11 | 18 => self.member(structure.target, field, depth + 1),
+                _ => None,
+            };
+        }
+        // With the kind flag, the upper 8 bits are the size of a bit field.
+        let mask = if structure.info >> 31 == 1 { 0x00ff_ffff } else { u32::MAX };
+        for member in structure.tail.chunks_exact(12) {
+            let (name, target) = (word(member, 0).ok()?, word(member, 4).ok()?);
+            let offset = word(member, 8).ok()? & mask;
+            if name == 0 {
+                if let Some((inner, target)) = self.member(target, field, depth + 1) {
+                    return Some((offset + inner, target));
+                }
+            } else if self.string(name) == field {
+                return Some((offset, target));
+            }
+        }
+        None
+    }
+
+    fn string(&self, offset: u32) -> &'a [u8] {
+        let text = self.strings.get(offset as usize..).unwrap_or_default();
+        &text[..memchr::memchr(0, text).unwrap_or(text.len())]
+    }
+}
+
+fn word(data: &[u8], at: usize) -> Result<u32, BtfError> {
+    let bytes = data.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+    bytes.map(u32::from_ne_bytes).ok_or(BtfError::Short)
+}
+
+/// Bytes that follow the fixed part of a type.
+fn tail_bytes(kind: u32, members: u32) -> Result<usize, BtfError> {
+    let members = members as usize;
+    Ok(match kind {
+        2 | 7..=12 | 16 | 18 => 0,             // pointer, forward, typedef, qualifiers, function, float, type tag
+        1 | 14 | 17 => 4,                      // integer, variable, declaration tag
+        3 => 12,                               // array
+        KIND_STRUCT | KIND_UNION | 15 | 19 => members * 12, // data section, 64-bit enum
+        6 | 13 => members * 8,                 // enum, function prototype
+        kind => return Err(BtfError::Kind(kind)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Btf, BtfError};
+
+    /// `struct s { int a; union { int b; struct { int c, d; } } ; const struct t e; }`, `struct t { int f, g; }`
+    fn sample() -> Vec<u8> {
+        let strings = b"\0s\0a\0b\0c\0d\0e\0t\0f\0g\0int\0";
+        let at = |name: &[u8]| {
+            let mut key = name.to_vec();
+            key.push(0);
+            strings.windows(key.len()).position(|w| w == key).unwrap() as u32
+        };
+        let (structure, union) = (4 << 24, 5 << 24);
+        let mut words = vec![at(b"int"), 1 << 24, 4, 32];
+        words.extend([0, structure | 2, 8, at(b"c"), 1, 0, at(b"d"), 1, 32]); // 2
+        words.extend([0, union | 2, 8, at(b"b"), 1, 0, 0, 2, 0]); // 3
+        words.extend([at(b"t"), structure | 2, 8, at(b"f"), 1, 0, at(b"g"), 1, 32]); // 4
+        words.extend([0, 10 << 24, 4]); // 5: const t
+        let s = [at(b"s"), structure | 3, 20, at(b"a"), 1, 0, 0, 3, 32, at(b"e"), 5, 96];
+        words.extend(s);
+        let mut data = vec![0x9f, 0xeb, 1, 0];
+        let types = words.len() as u32 * 4;
+        for word in [24, 0, types, types, strings.len() as u32].into_iter().chain(words) {
+            data.extend(word.to_le_bytes());
+        }
+        data.extend(strings);
+        data
+    }
+
+    #[test]
+    fn finds_plain_anonymous_and_nested_fields() {
+        let data = sample();
+        let btf = Btf::parse(&data).unwrap();
+        let offset = |path| btf.offset("s", path);
+        assert_eq!([offset("a"), offset("b"), offset("c")], [Some(0), Some(4), Some(4)]);
+        assert_eq!([offset("d"), offset("e"), offset("e.g")], [Some(8), Some(12), Some(16)]);
+        assert_eq!([offset("x"), offset("a.b"), btf.offset("u", "a")], [None; 3]);
+    }
+
+    #[test]
+    fn refuses_what_is_cut_short_or_foreign() {
+        let data = sample();
+        for end in 0..data.len() {
+            assert!(Btf::parse(&data[..end]).is_err(), "{end}");
+        }
+        assert_eq!(Btf::parse(b"\x7fELF").err(), Some(BtfError::Magic));
+    }
+}

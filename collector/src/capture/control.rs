@@ -1,0 +1,133 @@
+//! Which cgroups the probe watches, and what it counted: the kernel's maps behind one lock.
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use aya::maps::{HashMap, MapData, MapError, PerCpuArray};
+use collector_ebpf::{Container, Counters, FileId, NodeCounter, State};
+
+use crate::record::{CgroupId, ContainerId};
+
+/// Reads of one container's counters until they agree: a write in progress is counted step by step.
+const MAX_SNAPSHOTS: usize = 16;
+
+/// The objects that are a container's stdout and stderr; all zero where it has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stdio {
+    /// Inode and device of fd 1.
+    pub stdout: FileId,
+    /// Inode and device of fd 2.
+    pub stderr: FileId,
+}
+
+/// A container as the probe has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watched {
+    /// Its id; `None` if the kernel holds something else, which is not a container of ours.
+    pub id: Option<ContainerId>,
+    /// Whether its cgroup is gone.
+    pub gone: bool,
+    /// Counters by [`crate::record::Stream::index`].
+    pub streams: [Counters; 2],
+}
+
+/// The handle to what the probe knows; shared between threads.
+pub struct Control {
+    maps: Mutex<Maps>,
+}
+
+struct Maps {
+    cgroups: HashMap<MapData, u64, u64>,
+    containers: HashMap<MapData, u64, Container>,
+    node: PerCpuArray<MapData, u64>,
+}
+
+impl Control {
+    pub(super) fn new(
+        cgroups: HashMap<MapData, u64, u64>,
+        containers: HashMap<MapData, u64, Container>,
+        node: PerCpuArray<MapData, u64>,
+    ) -> Self {
+        Self { maps: Mutex::new(Maps { cgroups, containers, node }) }
+    }
+
+    /// Watches a container that was there before the probe. `nested` are the cgroups below its own. One that the probe
+    /// has met already stays as it is.
+    pub fn watch(
+        &self,
+        cgroup: CgroupId,
+        nested: &[CgroupId],
+        id: &ContainerId,
+        stdio: Stdio,
+    ) -> Result<(), MapError> {
+        const NO_REPLACE: u64 = 1; // BPF_NOEXIST
+        let mut digits = [0; ContainerId::LEN];
+        digits.copy_from_slice(id.as_str().as_bytes());
+        let container = Container {
+            stdout: stdio.stdout,
+            stderr: stdio.stderr,
+            state: State::Watched as u32,
+            ..Container::new(digits)
+        };
+        let mut maps = self.maps();
+        if maps.containers.get(&cgroup.0, 0).is_err() {
+            maps.containers.insert(cgroup.0, container, NO_REPLACE)?;
+        }
+        for CgroupId(member) in nested.iter().chain([&cgroup]) {
+            maps.cgroups.insert(member, cgroup.0, 0)?;
+        }
+        Ok(())
+    }
+
+    /// Lets the probe forget a container whose counters were read for the last time.
+    pub fn forget(&self, cgroup: CgroupId) {
+        let mut maps = self.maps();
+        let _absent = maps.cgroups.remove(&cgroup.0);
+        let _absent = maps.containers.remove(&cgroup.0);
+    }
+
+    /// A container, with counters that agree with each other: written = captured + lost.
+    pub fn watched(&self, cgroup: CgroupId) -> Option<Watched> {
+        let maps = self.maps();
+        let mut container = maps.containers.get(&cgroup.0, 0).ok()?;
+        for _ in 1..MAX_SNAPSHOTS {
+            if container.streams.iter().all(agree) {
+                break;
+            }
+            container = maps.containers.get(&cgroup.0, 0).ok()?;
+        }
+        Some(Watched {
+            id: ContainerId::from_bytes(&container.id).ok(),
+            gone: container.state == State::Gone as u32,
+            streams: container.streams,
+        })
+    }
+
+    /// Every container's cgroup.
+    pub fn cgroups(&self) -> Vec<CgroupId> {
+        self.maps().containers.keys().filter_map(Result::ok).map(CgroupId).collect()
+    }
+
+    /// What the probe counts for the whole node.
+    pub fn node_counter(&self, counter: NodeCounter) -> u64 {
+        let values = self.maps().node.get(&(counter as u32), 0);
+        values.map_or(0, |values| values.iter().sum())
+    }
+
+    fn maps(&self) -> MutexGuard<'_, Maps> {
+        self.maps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Control").finish_non_exhaustive()
+    }
+}
+
+fn agree(counters: &Counters) -> bool {
+    let lost: u64 = counters.lost_bytes.iter().sum();
+    let lost_writes: u64 = counters.lost_writes.iter().sum();
+    counters.written_bytes == counters.captured_bytes + lost
+        && counters.written_writes == counters.captured_writes + lost_writes
+}
