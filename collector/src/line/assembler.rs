@@ -1,0 +1,192 @@
+//! The open lines of one stream, and which of them a chunk continues.
+
+use std::mem;
+
+use super::open_line::{OpenLine, Owner};
+use super::split::split_line;
+use super::{BLOCK_BYTES, Metrics, Partial, Settings};
+use crate::record::{Chunk, Line, Timestamp};
+
+/// Makes lines of the chunks of one stream of one container.
+#[derive(Debug, Default)]
+pub struct Assembler {
+    /// In the order in which the lines began.
+    open: Vec<OpenLine>,
+    /// Bytes were lost, and no byte has come since.
+    after_loss: bool,
+}
+
+impl Assembler {
+    /// Takes the next chunk of the stream and emits the lines that it completes, in order.
+    pub fn push(
+        &mut self,
+        chunk: &Chunk<'_>,
+        settings: &Settings,
+        metrics: &Metrics,
+        emit: &mut impl FnMut(Line<'_>),
+    ) {
+        if chunk.lost_before_bytes > 0 || self.lacks_end_of_write(chunk) {
+            self.interrupt(chunk, metrics, emit);
+        }
+        let mut rest = chunk.payload;
+        if rest.is_empty() {
+            return;
+        }
+        let mut lost = mem::take(&mut self.after_loss);
+        if let Some(at) = self.continued_by(chunk) {
+            let mut line = self.open.remove(at);
+            line.lost |= mem::take(&mut lost);
+            let Some((end, after)) = split_line(rest) else {
+                line.extend(rest, settings.max_bytes, metrics, emit);
+                return self.keep(at, line, chunk, settings, metrics, emit);
+            };
+            line.extend(end, settings.max_bytes, metrics, emit);
+            line.close(metrics, emit);
+            rest = after;
+        }
+        let mut index = 0;
+        while let Some((body, after)) = split_line(rest) {
+            let lost = mem::take(&mut lost);
+            if lost || body.len() > settings.max_bytes {
+                let mut line = OpenLine::begin(chunk, index, lost);
+                line.extend(body, settings.max_bytes, metrics, emit);
+                line.close(metrics, emit);
+            } else {
+                emit(Line {
+                    body,
+                    time: chunk.time,
+                    mode: chunk.mode,
+                    writer: chunk.writer,
+                    sequence: chunk.sequence,
+                    index,
+                    truncated: false,
+                });
+            }
+            index += 1;
+            rest = after;
+        }
+        if !rest.is_empty() {
+            let mut line = OpenLine::begin(chunk, index, lost);
+            line.extend(rest, settings.max_bytes, metrics, emit);
+            self.keep(self.open.len(), line, chunk, settings, metrics, emit);
+        }
+    }
+
+    /// Emits the lines that nobody has continued for `idle_flush`.
+    ///
+    /// Time is that of the chunks: call it when every chunk written before `now` has been pushed, or a line is cut whose
+    /// rest is only late.
+    pub fn flush_idle(
+        &mut self,
+        now: Timestamp,
+        settings: &Settings,
+        metrics: &Metrics,
+        emit: &mut impl FnMut(Line<'_>),
+    ) {
+        let is_idle =
+            |line: &mut OpenLine| now.saturating_since(line.touched) >= settings.idle_flush;
+        for line in self.open.extract_if(.., is_idle) {
+            line.expire(&metrics.flushed_idle, metrics, emit);
+        }
+    }
+
+    /// When [`Assembler::flush_idle`] has something to do, if nothing is pushed until then.
+    pub fn next_flush(&self, settings: &Settings) -> Option<Timestamp> {
+        let idle_nanos = u64::try_from(settings.idle_flush.as_nanos()).unwrap_or(u64::MAX);
+        let oldest = self.open.iter().map(|line| line.touched.as_nanos()).min()?;
+        Some(Timestamp::from_nanos(oldest.saturating_add(idle_nanos)))
+    }
+
+    /// Emits what is left: the stream has ended.
+    pub fn finish(&mut self, metrics: &Metrics, emit: &mut impl FnMut(Line<'_>)) {
+        self.after_loss = false;
+        for line in mem::take(&mut self.open) {
+            line.expire(&metrics.flushed_ended, metrics, emit);
+        }
+    }
+
+    /// Whether a new write begins although the writer's last one has not ended: its rest was lost.
+    fn lacks_end_of_write(&self, chunk: &Chunk<'_>) -> bool {
+        let write = Owner::write_of(chunk);
+        chunk.offset_bytes == 0 && self.open.iter().any(|line| line.owner == write)
+    }
+
+    /// Ends or marks the lines that a loss before `chunk` may have hit.
+    fn interrupt(&mut self, chunk: &Chunk<'_>, metrics: &Metrics, emit: &mut impl FnMut(Line<'_>)) {
+        self.after_loss = true;
+        for line in &mut self.open {
+            line.lost = true;
+        }
+        let ends = |line: &mut OpenLine| line.owner == Owner::Anyone || line.owner.wrote(chunk);
+        for line in self.open.extract_if(.., ends) {
+            line.close(metrics, emit);
+        }
+    }
+
+    /// Place of the open line that goes on in `chunk`.
+    fn continued_by(&self, chunk: &Chunk<'_>) -> Option<usize> {
+        let place = |owner| self.open.iter().position(|line| line.owner == owner);
+        if chunk.offset_bytes > 0 {
+            return place(Owner::write_of(chunk));
+        }
+        place(Owner::process_of(chunk)).or_else(|| place(Owner::Anyone))
+    }
+
+    /// Keeps a line open that `chunk` has left without its newline.
+    fn keep(
+        &mut self,
+        at: usize,
+        mut line: OpenLine,
+        chunk: &Chunk<'_>,
+        settings: &Settings,
+        metrics: &Metrics,
+        emit: &mut impl FnMut(Line<'_>),
+    ) {
+        line.touched = chunk.time;
+        line.owner = self.owner_after(chunk, settings);
+        self.open.insert(at, line);
+
+        let waiting = self
+            .open
+            .iter()
+            .filter(|line| line.owner != Owner::Anyone)
+            .count();
+        for _ in settings.max_partial_writers..waiting {
+            if let Some(longest) = self.longest_waiting() {
+                self.open
+                    .remove(longest)
+                    .flush(&metrics.flushed_crowded, metrics, emit);
+            }
+        }
+    }
+
+    /// Who continues the line that is open at the end of `chunk`.
+    fn owner_after(&self, chunk: &Chunk<'_>, settings: &Settings) -> Owner {
+        let end_bytes = u64::from(chunk.offset_bytes) + chunk.payload.len() as u64;
+        if end_bytes < u64::from(chunk.write_bytes) {
+            return Owner::write_of(chunk);
+        }
+        let shared = match settings.partial {
+            Partial::Auto => chunk.write_bytes < BLOCK_BYTES,
+            Partial::Shared => true,
+            Partial::PerWriter => false,
+        };
+        if shared && self.open.iter().all(|line| line.owner != Owner::Anyone) {
+            Owner::Anyone
+        } else {
+            Owner::process_of(chunk)
+        }
+    }
+
+    /// Place of the line that waits for its own process and has waited longest.
+    fn longest_waiting(&self) -> Option<usize> {
+        let waiting = self
+            .open
+            .iter()
+            .enumerate()
+            .filter(|(_, line)| line.owner != Owner::Anyone);
+        waiting
+            .min_by_key(|(_, line)| line.touched)
+            .map(|(at, _)| at)
+    }
+}
