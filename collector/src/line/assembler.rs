@@ -105,6 +105,11 @@ impl Assembler {
         }
     }
 
+    /// Memory held for open lines, in bytes: at most `max_bytes × (1 + max_partial_writers)`.
+    pub fn memory_bytes(&self) -> usize {
+        self.open.iter().map(OpenLine::capacity_bytes).sum()
+    }
+
     /// Whether a new write begins although the writer's last one has not ended: its rest was lost.
     fn lacks_end_of_write(&self, chunk: &Chunk<'_>) -> bool {
         let write = Owner::write_of(chunk);

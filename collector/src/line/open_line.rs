@@ -139,6 +139,11 @@ impl OpenLine {
         self.flush(reason, metrics, emit);
     }
 
+    /// Memory of the line's bytes, used or not.
+    pub(super) fn capacity_bytes(&self) -> usize {
+        self.body.capacity()
+    }
+
     /// Doubles the buffer like `Vec` does, but never past `max_bytes`: the bound on memory holds for capacity too.
     fn reserve(&mut self, additional: usize, max_bytes: usize) {
         let needed = self.body.len() + additional;

@@ -304,7 +304,10 @@ fn chunks_of_one_write_find_each_other_under_every_rule() {
         let mut bench = Bench::with(|settings| settings.partial = partial);
         bench.push(part(1, 0, b"abc"));
         bench.push(part(2, 0, b"ABC"));
-        bench.write(1, b"whole\n");
+        bench.push(Chunk {
+            write_bytes: 6,
+            ..part(3, 0, b"whole\n")
+        });
         bench.write(9, b"other\n");
         bench.push(part(2, 3, b"DEF"));
         bench.push(part(1, 3, b"def\n1\n"));
