@@ -73,7 +73,7 @@ impl Bench {
             ..
         } = self;
         assembler.push(&chunk, settings, metrics, &mut |line| {
-            seen.push(line.into())
+            seen.push(line.into());
         });
     }
 

@@ -1,0 +1,3 @@
+//! What the fuzz targets in `tests/fuzz` call: pure code only, one line per target.
+
+pub use crate::{line, record};
