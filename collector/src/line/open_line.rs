@@ -5,6 +5,9 @@ use prometheus_client::metrics::counter::Counter;
 use super::Metrics;
 use crate::record::{Chunk, Line, Mode, Timestamp, Writer};
 
+/// Capacity of a line's first buffer.
+const FIRST_BYTES: usize = 256;
+
 /// Whose next bytes continue a line. A source that names no writer has one writer, `None`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
@@ -144,12 +147,13 @@ impl OpenLine {
         self.body.capacity()
     }
 
-    /// Doubles the buffer like `Vec` does, but never past `max_bytes`: the bound on memory holds for capacity too.
+    /// Grows the buffer as `Vec` does, from a size that most lines fit in, but never past `max_bytes`: the bound on
+    /// memory holds for capacity too.
     fn reserve(&mut self, additional: usize, max_bytes: usize) {
         let needed = self.body.len() + additional;
         if needed > self.body.capacity() {
-            let capacity = needed.max((self.body.capacity() * 2).min(max_bytes));
-            self.body.reserve_exact(capacity - self.body.len());
+            let grown = (self.body.capacity() * 2).max(FIRST_BYTES).min(max_bytes);
+            self.body.reserve_exact(needed.max(grown) - self.body.len());
         }
     }
 
