@@ -1,0 +1,257 @@
+//! The containers that are remembered. Pure: the caller brings the time, and sends what changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::report::{Action, Described};
+use super::{Change, Metrics};
+use crate::record::{Container, ContainerId};
+
+/// Containers by id, at most `limit` of them.
+#[derive(Debug)]
+pub(super) struct Cache {
+    entries: BTreeMap<ContainerId, Entry>,
+    limit: usize,
+    grace: Duration,
+    /// Number of the last event.
+    event: u64,
+    /// [`Cache::event`] when the list under way was asked for.
+    listing: u64,
+    metrics: Metrics,
+}
+
+#[derive(Debug)]
+struct Entry {
+    container: Arc<Container>,
+    state: State,
+    since: Instant,
+    /// Number of the last event of this container.
+    event: u64,
+}
+
+/// Ordered by what is forgotten last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum State {
+    Removed,
+    Stopped,
+    Live,
+}
+
+impl State {
+    const ALL: [(Self, &'static str); 3] = [
+        (Self::Removed, "removed"),
+        (Self::Stopped, "stopped"),
+        (Self::Live, "live"),
+    ];
+
+    const fn of(live: bool) -> Self {
+        if live { Self::Live } else { Self::Stopped }
+    }
+}
+
+impl Cache {
+    /// Remembers up to `limit` containers, and removed ones for `grace`.
+    pub(super) fn new(limit: usize, grace: Duration, metrics: Metrics) -> Self {
+        Self {
+            entries: BTreeMap::new(),
+            limit,
+            grace,
+            event: 0,
+            listing: 0,
+            metrics,
+        }
+    }
+
+    /// What is remembered of a container, live or not.
+    pub(super) fn get(&self, id: &ContainerId) -> Option<&Arc<Container>> {
+        self.entries.get(id).map(|entry| &entry.container)
+    }
+
+    /// Takes an event in. An event's description is second best, since its labels called `name` and `image` are hidden:
+    /// of a container that is known already it gives the name alone.
+    pub(super) fn event(
+        &mut self,
+        action: Action,
+        described: Container,
+        now: Instant,
+    ) -> Option<Change> {
+        self.event += 1;
+        let id = described.id;
+        let container = match self.entries.get_mut(&id) {
+            None => described,
+            Some(entry) => {
+                entry.event = self.event;
+                Container {
+                    name: described.name,
+                    ..Container::clone(&entry.container)
+                }
+            }
+        };
+        match action {
+            Action::Create | Action::Start => self.put(container, State::Live, now),
+            Action::Rename => match self.entries.get(&id).map(|entry| entry.state) {
+                Some(state) => self.put(container, state, now),
+                None => Some(Change::Known(Arc::new(container))),
+            },
+            Action::Die => self.end(id, State::Stopped, now),
+            Action::Destroy => self.end(id, State::Removed, now),
+        }
+    }
+
+    /// Takes in the answer to a question about one container. It does not bring a removed one back.
+    pub(super) fn inspected(&mut self, described: Described, now: Instant) -> Option<Change> {
+        let Described { container, live } = described;
+        let known = self.entries.get(&container.id).map(|entry| entry.state);
+        let state = if known == Some(State::Removed) {
+            State::Removed
+        } else {
+            State::of(live)
+        };
+        self.put(container, state, now)
+    }
+
+    /// A list was asked for: what happens from now on may be newer than it.
+    pub(super) fn listing(&mut self) {
+        self.listing = self.event;
+    }
+
+    /// Takes in the list of all containers: what is not in it was removed. Containers that something happened to since
+    /// the list was asked for are left as they are.
+    pub(super) fn listed(&mut self, list: Vec<Described>, now: Instant) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let ids: BTreeSet<_> = list
+            .iter()
+            .map(|described| described.container.id)
+            .collect();
+        let removed: Vec<_> = self
+            .entries
+            .iter()
+            .filter(|(id, entry)| entry.event <= self.listing && !ids.contains(id))
+            .map(|(&id, _)| id)
+            .collect();
+        changes.extend(
+            removed
+                .into_iter()
+                .filter_map(|id| self.end(id, State::Removed, now)),
+        );
+        for Described {
+            mut container,
+            live,
+        } in list
+        {
+            let known = self.entries.get(&container.id);
+            if known.is_some_and(|entry| entry.event > self.listing) {
+                continue;
+            }
+            if let Some(entry) = known {
+                container.image = container.image.or_else(|| entry.container.image.clone());
+            }
+            let was_live = known.is_some_and(|entry| entry.state == State::Live);
+            let id = container.id;
+            let change = self.put(container, State::of(live), now);
+            match change {
+                _ if was_live && !live => changes.push(Change::Gone(id)),
+                // A stopped container is nobody's concern until it is asked for.
+                Some(change) if live => changes.push(change),
+                _ => {}
+            }
+        }
+        changes
+    }
+
+    /// Forgets the containers that were removed `grace` ago.
+    pub(super) fn expire(&mut self, now: Instant) {
+        let Self {
+            entries,
+            grace,
+            metrics,
+            ..
+        } = self;
+        entries.retain(|_, entry| {
+            let keep = entry.state != State::Removed || now < entry.since + *grace;
+            if !keep {
+                metrics.forgotten("grace");
+            }
+            keep
+        });
+    }
+
+    /// When [`Cache::expire`] has something to do next.
+    pub(super) fn next_expiry(&self) -> Option<Instant> {
+        let removed = self
+            .entries
+            .values()
+            .filter(|entry| entry.state == State::Removed);
+        removed.map(|entry| entry.since + self.grace).min()
+    }
+
+    /// Shows how many containers are in which state.
+    pub(super) fn count(&self) {
+        for (state, label) in State::ALL {
+            let count = self
+                .entries
+                .values()
+                .filter(|entry| entry.state == state)
+                .count();
+            self.metrics.containers(label, count);
+        }
+    }
+
+    /// Remembers a container, if there is room; known, if anything is new.
+    fn put(&mut self, container: Container, state: State, now: Instant) -> Option<Change> {
+        if let Some(entry) = self.entries.get_mut(&container.id) {
+            let started = state == State::Live && entry.state != State::Live;
+            if entry.state != state {
+                (entry.state, entry.since) = (state, now);
+            }
+            if *entry.container == container && !started {
+                return None;
+            }
+            if *entry.container != container {
+                entry.container = Arc::new(container);
+            }
+            return Some(Change::Known(Arc::clone(&entry.container)));
+        }
+        let container = Arc::new(container);
+        if self.make_room(state) {
+            let entry = Entry {
+                container: Arc::clone(&container),
+                state,
+                since: now,
+                event: self.event,
+            };
+            self.entries.insert(container.id, entry);
+        }
+        Some(Change::Known(container))
+    }
+
+    /// Marks a container as stopped or removed; gone, if it was live or nothing is known of it.
+    fn end(&mut self, id: ContainerId, state: State, now: Instant) -> Option<Change> {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return Some(Change::Gone(id));
+        };
+        let was_live = entry.state == State::Live;
+        if entry.state != state {
+            (entry.state, entry.since) = (state, now);
+        }
+        was_live.then_some(Change::Gone(id))
+    }
+
+    /// Whether a container in `state` can be added, once one in a lesser state was forgotten if need be.
+    fn make_room(&mut self, state: State) -> bool {
+        if self.entries.len() < self.limit {
+            return true;
+        }
+        let others = self
+            .entries
+            .iter()
+            .map(|(id, entry)| (entry.state, entry.since, *id));
+        let first = others.min().filter(|(theirs, ..)| *theirs < state);
+        self.metrics.forgotten("limit");
+        if let Some((.., id)) = first {
+            self.entries.remove(&id);
+        }
+        first.is_some()
+    }
+}
