@@ -153,10 +153,11 @@ mod tests {
         };
         assert_eq!(kept(0), (false, false, String::new(), 4));
         assert_eq!(kept(1), (false, false, String::new(), 4));
-        assert_eq!(kept(3), (false, false, "a".into(), 3));
-        assert_eq!(kept(10), (true, false, "ab".into(), 1));
-        assert_eq!(kept(15), (true, true, "a".into(), 1));
-        assert_eq!(kept(16), (true, true, "ab".into(), 0));
+        assert_eq!(kept(2), (false, false, "a".into(), 3));
+        assert_eq!(kept(3), (true, false, String::new(), 3));
+        assert_eq!(kept(8), (true, false, "ab".into(), 1));
+        assert_eq!(kept(14), (true, true, "a".into(), 1));
+        assert_eq!(kept(15), (true, true, "ab".into(), 0));
     }
 
     #[test]

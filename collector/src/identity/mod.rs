@@ -32,6 +32,8 @@ mod resolver;
 mod scan;
 mod settings;
 mod stdio;
+#[cfg(test)]
+mod tests;
 
 pub use handle::{Handle, Refused};
 pub use metrics::Metrics;

@@ -84,6 +84,10 @@ impl Docker {
         loop {
             let started = Instant::now();
             let failure = self.session().await;
+            // A connection that breaks as soon as it stands is no reason to hurry.
+            if started.elapsed() > self.settings.retry_max {
+                self.backoff.reset();
+            }
             self.metrics.runtime_up(RUNTIME, false);
             let outage = failure.outage();
             // Once per outage, however long it lasts.
@@ -166,7 +170,6 @@ impl Docker {
     /// The engine is connected and has listed its containers.
     fn up(&mut self) {
         self.metrics.runtime_up(RUNTIME, true);
-        self.backoff.reset();
         if self.logged.take().is_some() {
             tracing::info!(address = %self.address, "docker answers again");
         }

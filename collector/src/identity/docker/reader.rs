@@ -114,11 +114,7 @@ impl Reader {
         let options = ListContainersOptionsBuilder::new().all(true).build();
         let list = self
             .ask(Operation::List, self.client.list_containers(Some(options)))
-            .await;
-        let list = match list {
-            Ok(list) => list,
-            Err(failure) => return Answer::Listed(Err(failure)),
-        };
+            .await?;
         let mut described = Vec::with_capacity(list.len());
         let deadline = Instant::now() + self.settings.request_timeout;
         for summary in list {
