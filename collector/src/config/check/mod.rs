@@ -1,0 +1,82 @@
+//! [`Document`] → [`Config`]: the relations between fields, and what defaults depend on.
+//!
+//! Structure, types and bounds are right by now. Touches nothing outside: whether a file or a broker is there, its user
+//! finds out.
+
+mod capture;
+mod identity;
+mod line;
+mod sink;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::file::{Document, Listen, Log};
+use super::interpolate::Environment;
+use super::problem::{self, Problem};
+use super::tree::Node;
+
+pub use capture::Capture;
+pub use identity::{Docker, Identity};
+pub use line::Line;
+pub use sink::{Buffer, Sink};
+
+/// A configuration that is complete and in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The probe.
+    pub capture: Capture,
+    /// Who wrote.
+    pub identity: Identity,
+    /// Bytes to lines.
+    pub line: Line,
+    /// Where the lines go; at least one.
+    pub sinks: Vec<Sink>,
+    /// Where metrics and health are served.
+    pub admin: Option<SocketAddr>,
+    /// The agent's own log.
+    pub log: Log,
+    /// How long the sinks may take at the end.
+    pub shutdown_deadline: Duration,
+    /// What all this was made from, defaults filled in.
+    pub document: Document,
+}
+
+/// Makes the configuration of a document; `None` when `problems` got more.
+pub(super) fn check(
+    document: Document,
+    root: &Node,
+    environment: &Environment<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<Config> {
+    let before = problems.len();
+    let mut findings = Findings { root, problems };
+    let config = Config {
+        capture: capture::check(&document.capture, &mut findings),
+        identity: identity::check(&document.identity, environment, &mut findings),
+        line: line::check(&document.line),
+        sinks: sink::check(&document, &mut findings),
+        admin: match document.admin.listen {
+            Listen::At(address) => Some(address),
+            Listen::Off => None,
+        },
+        log: document.log.clone(),
+        shutdown_deadline: document.shutdown.deadline.duration(),
+        document,
+    };
+    (problems.len() == before).then_some(config)
+}
+
+/// Collects problems, and finds the place of the keys they are about.
+struct Findings<'a> {
+    root: &'a Node,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Findings<'_> {
+    /// Reports the value at `path`, or what is nearest above when it has its default.
+    fn add(&mut self, path: &[&str], message: impl Into<String>) {
+        let position = self.root.nearest(path).position;
+        self.problems.push(Problem { position, path: problem::path(path), message: message.into() });
+    }
+}

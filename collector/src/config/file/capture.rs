@@ -1,0 +1,56 @@
+//! `capture`: the probe.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::super::units::{Interval, Size};
+
+/// How the probe watches writes, and what it may take of the machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Capture {
+    /// Which kernel hooks watch writes.
+    pub attach: Attach,
+    /// Size of the buffer between kernel and agent, in bytes; locked memory. A power of two.
+    #[schemars(extend("x-minimum" = "64KiB", "x-maximum" = "1GiB"))]
+    pub ring_bytes: Size,
+    /// How long a captured write may wait in the buffer before the agent wakes up. Shorter is sooner and costs more.
+    #[schemars(extend("x-minimum" = "1ms", "x-maximum" = "1s"))]
+    pub wake_interval: Interval,
+    /// Containers watched at the same time; cgroups below a container count too. More are not captured, and counted.
+    #[schemars(range(min = 1, max = 65_536))]
+    pub max_containers: u32,
+    /// Bytes a second that one container may always put into the buffer, however full others keep it.
+    #[schemars(extend("x-minimum" = "4KiB", "x-maximum" = "1GiB"))]
+    pub share_bytes_per_second: Size,
+    /// Bytes that one container may put into the buffer at once on top of that, at most `ring_bytes`.
+    /// Default: a 64th of `ring_bytes`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-minimum" = "1KiB", "x-maximum" = "1GiB"), example = "256KiB")]
+    pub share_burst_bytes: Option<Size>,
+}
+
+impl Default for Capture {
+    fn default() -> Self {
+        Self {
+            attach: Attach::Auto,
+            ring_bytes: Size::mib(16),
+            wake_interval: Interval::millis(10),
+            max_containers: 4096,
+            share_bytes_per_second: Size::mib(1),
+            share_burst_bytes: None,
+        }
+    }
+}
+
+/// Which kernel hooks watch writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Attach {
+    /// The best that this kernel allows.
+    Auto,
+    /// At the return of the write system calls.
+    Syscall,
+    /// None: nothing is captured.
+    Off,
+}

@@ -1,0 +1,98 @@
+//! What is wrong with a configuration, and where.
+
+use std::fmt;
+
+/// A place in the file, both counted from 1; columns in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// The line.
+    pub line: usize,
+    /// The column.
+    pub column: usize,
+}
+
+impl Position {
+    /// The first character of the file.
+    pub const START: Self = Self { line: 1, column: 1 };
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
+}
+
+/// One thing to mend.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// Where it is.
+    pub position: Position,
+    /// The key from the top, as `sinks.out.brokers[0]`; empty when it is about the file as a whole.
+    pub path: String,
+    /// What is wrong and what would be right. Holds no value that came from the environment.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { position, path, message } = self;
+        write!(f, "{position}: ")?;
+        if !path.is_empty() {
+            write!(f, "{path}: ")?;
+        }
+        f.write_str(message)
+    }
+}
+
+/// Keys and indices from the top as one text: `sinks.out.brokers[0]`.
+pub(super) fn path<S: AsRef<str>>(segments: impl IntoIterator<Item = S>) -> String {
+    let mut path = String::new();
+    for segment in segments {
+        let segment = segment.as_ref();
+        if segment.bytes().all(|byte| byte.is_ascii_digit()) {
+            path.push_str(&format!("[{segment}]"));
+        } else {
+            let separator = if path.is_empty() { "" } else { "." };
+            path.push_str(separator);
+            path.push_str(segment);
+        }
+    }
+    path
+}
+
+/// Everything wrong with one file, in the order of its lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problems {
+    source: String,
+    problems: Vec<Problem>,
+}
+
+impl Problems {
+    /// The problems of the file called `source`.
+    pub(super) fn new(source: &str, mut problems: Vec<Problem>) -> Self {
+        problems.sort();
+        problems.dedup();
+        Self { source: source.to_owned(), problems }
+    }
+}
+
+impl std::ops::Deref for Problems {
+    type Target = [Problem];
+
+    fn deref(&self) -> &[Problem] {
+        &self.problems
+    }
+}
+
+/// A line a problem, each as `file:line:column: key: message`.
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "\n" };
+            write!(f, "{separator}{}:{problem}", self.source)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}

@@ -1,0 +1,225 @@
+//! What whole files come to.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::file::{Level, LogFormat};
+use super::{Config, Problems};
+
+/// The result for a file with the variables `HOST` and `PASSWORD` around it.
+fn parse(text: &str) -> Result<Config, Problems> {
+    let environment = |name: &str| match name {
+        "HOST" => Some("db".to_owned()),
+        "PASSWORD" => Some("0123".to_owned()),
+        "COUNT" => Some("7".to_owned()),
+        "INJECTION" => Some("x\nlog: {level: debug}".to_owned()),
+        _ => None,
+    };
+    Config::parse("test.yaml", text.as_bytes(), &environment)
+}
+
+/// What is wrong with a file, a line a problem.
+fn problems(text: &str) -> Vec<String> {
+    parse(text).unwrap_err().iter().map(ToString::to_string).collect()
+}
+
+const NINE_MISTAKES: &str = r"
+capture:
+  ring_bytes: 16Mebi
+  wake_intervall: 10ms
+line:
+  max_bytes: 32MiB
+sinks:
+  out:
+    type: console
+    format: jsn
+  k:
+    type: kafka
+    topic: logs
+    acks: 1
+    sasl: {mechanism: plain, username: me, password: 12345}
+log:
+  level: [info]
+admin: {listen: localhost}
+";
+
+#[test]
+fn every_mistake_is_told_with_its_place() {
+    let expected = [
+        "3:15: capture.ring_bytes: expected a size such as `512KiB` or `16MiB`, found `16Mebi`",
+        "4:3: capture.wake_intervall: unknown key; did you mean `wake_interval`?",
+        "6:14: line.max_bytes: must be between 1B and 16MiB",
+        "10:13: sinks.out.format: found `jsn`; did you mean `json`?",
+        "12:5: sinks.k: needs the key `brokers`",
+        "14:11: sinks.k.acks: expected `all`, `leader` or `none`, found `1`",
+        "15:54: sinks.k.sasl.password: expected text, found a whole number",
+        "17:10: log.level: expected `error`, `warn`, `info`, `debug` or `trace`, found a list",
+        "18:17: admin.listen: expected an IP address and port such as `127.0.0.1:9465`, or `off`, found `localhost`",
+    ];
+    assert_eq!(problems(NINE_MISTAKES), expected);
+    let shown = parse(NINE_MISTAKES).unwrap_err().to_string();
+    assert_eq!(shown, expected.map(|line| format!("test.yaml:{line}")).join("\n"));
+}
+
+#[test]
+fn relations_between_fields_are_checked() {
+    let text = r"
+capture: {ring_bytes: 100KiB, share_burst_bytes: 1MiB}
+identity:
+  hold_bytes: 1KiB
+  docker: {address: docker.sock}
+line: {max_bytes: 2MiB}
+sinks:
+  a: {type: file, path: /x}
+  b: {type: file, path: /x, buffer: {max_bytes: 1MiB}}
+  c: {type: file, path: x}
+  2d: {type: discard}
+  k:
+    type: kafka
+    brokers: [localhost, 'kafka:9092', '[::1]:9092', 'a:b:1', ':1']
+    topic: t
+    acks: leader
+    idempotence: true
+    tls: {key_file: /key}
+";
+    let expected = [
+        "2:23: capture.ring_bytes: must be a power of two such as 128KiB",
+        "2:50: capture.share_burst_bytes: must be at most `capture.ring_bytes`: 1MiB is more than 100KiB",
+        "4:3: identity.hold_bytes_per_container: must be at most `identity.hold_bytes`: 1MiB is more than 1KiB",
+        "5:21: identity.docker.address: expected `unix:///path`, `tcp://host:port` or `http://host:port`, \
+         here or in the environment's `DOCKER_HOST`",
+        "9:25: sinks.b.path: sink `a` writes to this file already",
+        "9:49: sinks.b.buffer.max_bytes: must be at least `line.max_bytes`, 2MiB",
+        "10:25: sinks.c.path: must be absolute: begin with `/`",
+        "11:7: sinks.2d: a sink's name begins with a letter, and has at most 63 letters, digits, `_` and `-`",
+        "14:15: sinks.k.brokers[0]: expected `host:port`",
+        "14:56: sinks.k.brokers[3]: expected `host:port`",
+        "14:65: sinks.k.brokers[4]: expected `host:port`",
+        "17:18: sinks.k.idempotence: needs `acks: all`",
+        "18:21: sinks.k.tls.key_file: needs `certificate_file` beside it",
+        "18:21: sinks.k.tls.key_file: needs `enabled: true` beside it",
+    ];
+    assert_eq!(problems(text), expected);
+}
+
+#[test]
+fn choices_of_sinks_say_what_is_missing() {
+    let text = "sinks:\n  a: {format: json}\n  b: {type: kafak}\n  c: console\n  d:\n  e: {type: [1]}\n";
+    let expected = [
+        "2:6: sinks.a: needs the key `type`",
+        "3:13: sinks.b.type: found `kafak`; did you mean `kafka`?",
+        "4:6: sinks.c: expected a mapping, found text",
+        "5:5: sinks.d: expected a mapping, found nothing",
+        "6:13: sinks.e.type: expected `console`, `file`, `kafka` or `discard`, found a list",
+    ];
+    assert_eq!(problems(text), expected);
+    assert_eq!(problems("sinks: {}"), ["1:8: sinks: must have between 1 and 16 entries"]);
+}
+
+#[test]
+fn what_is_no_yaml_is_one_problem_with_a_place() {
+    assert_eq!(problems("capture:\n\tattach: auto\n"), ["?"]);
+    assert_eq!(problems("a: [1"), ["?"]);
+    assert_eq!(problems("log: {level: info}\n---\nlog: {level: debug}\n"), ["?"]);
+    assert_eq!(problems("- a"), ["?"]);
+    assert_eq!(problems("log: !!map {level: info}"), ["?"]);
+    assert_eq!(problems("[a]: b"), ["?"]);
+    assert_eq!(problems("log:\n  level: info\n  level: debug\nlog: {}\n"), ["?"]);
+    assert_eq!(problems("log: {level: inf\0o}"), ["?"]);
+}
+
+#[test]
+fn bytes_that_are_no_text_are_one_problem_with_a_place() {
+    let parse = |bytes: &[u8]| {
+        Config::parse("x", bytes, &|_| None).map_err(|problems| problems.to_string()).map(|_| ())
+    };
+    assert_eq!(parse(b"# \xc3\xbc\n# \xff"), Err("x:2:3: not UTF-8 text".to_owned()));
+    assert_eq!(parse(&vec![b' '; 1 << 20]), Ok(()));
+    assert_eq!(parse(&vec![b' '; (1 << 20) + 1]), Err("x:1:1: larger than 1048576 bytes".to_owned()));
+    assert_eq!(parse(b"\xef\xbb\xbflog: {level: info}"), Ok(()));
+}
+
+#[test]
+fn nothing_means_the_defaults() {
+    let default = parse("").unwrap();
+    for text in ["# nothing\n", "---\n", "~", "{}", "capture:\nsinks:\n", "line: {}"] {
+        assert_eq!(parse(text).unwrap(), default, "{text:?}");
+    }
+    assert_eq!(default.capture.ring_bytes, 16 << 20);
+    assert_eq!(default.capture.share_burst_bytes, 256 << 10);
+    assert_eq!(default.line.idle_flush, Duration::from_secs(2));
+    assert_eq!(default.admin.unwrap().to_string(), "127.0.0.1:9465");
+    assert_eq!(default.identity.docker.unwrap().address, "unix:///var/run/docker.sock");
+    assert_eq!(default.sinks.len(), 1);
+    assert_eq!(default.sinks[0].name, "stdout");
+}
+
+#[test]
+fn aliases_are_followed_and_bounded() {
+    let config = parse("sinks: {a: &x {type: discard}, b: *x}").unwrap();
+    assert_eq!(config.sinks[0].kind, config.sinks[1].kind);
+    let bomb = (1..10).fold("a0: &a0 [x]\n".to_owned(), |text, level| {
+        let below = vec![format!("*a{}", level - 1); 10].join(", ");
+        format!("{text}a{level}: &a{level} [{below}]\n")
+    });
+    assert_eq!(problems(&bomb), ["?"]);
+    assert_eq!(problems("log: &a {level: *a}"), ["?"]);
+    assert_eq!(problems(&"[".repeat(33)), ["?"]);
+}
+
+#[test]
+fn the_environment_fills_values_and_nothing_else() {
+    let text = r"
+log: {level: '${LEVEL:-debug}', format: ${FORMAT:-json}}
+capture: {max_containers: ${COUNT}}
+sinks:
+  k:
+    type: kafka
+    brokers: ['${HOST}:9092']
+    topic: $${HOST}
+    sasl: {mechanism: plain, username: ${INJECTION}, password: ${PASSWORD}}
+";
+    let config = parse(text).unwrap();
+    assert_eq!((config.log.level, config.log.format), (Level::Debug, LogFormat::Json));
+    assert_eq!(config.capture.max_containers, 7);
+    let super::file::Sink::Kafka(kafka) = &config.sinks[0].kind else { panic!("{config:?}") };
+    assert_eq!(kafka.brokers, ["db:9092"]);
+    assert_eq!(kafka.topic, "${HOST}");
+    let sasl = kafka.sasl.as_ref().unwrap();
+    assert_eq!(sasl.username, "x\nlog: {level: debug}");
+    assert_eq!(sasl.password.reveal(), "0123");
+    assert!(!format!("{config:?}").contains("0123"));
+}
+
+#[test]
+fn a_problem_never_shows_what_the_environment_holds() {
+    let text = "log:\n  level: ${PASSWORD}\n  format: ${MISSING}\nline: {idle_flush: '${PASSWORD}'}\n\
+                capture: {max_containers: ${PASSWORD}0000}\n";
+    assert_eq!(problems(text), ["?"]);
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_give_a_result_and_problems_have_places(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        check_places(&bytes)?;
+    }
+
+    #[test]
+    fn so_does_anything_that_looks_like_yaml(text in r#"([\[\]{}:,&*!|>'"#~ \t\n-]|[a-c]|log|level|sinks|\$\{|\}){0,60}"#) {
+        check_places(text.as_bytes())?;
+    }
+}
+
+fn check_places(bytes: &[u8]) -> Result<(), TestCaseError> {
+    if let Err(problems) = Config::parse("x", bytes, &|_| Some("y".to_owned())) {
+        prop_assert!(!problems.is_empty());
+        let lines = bytes.iter().filter(|byte| **byte == b'\n').count() + 1;
+        for problem in problems.iter() {
+            // The parser reports an unexpected end one line after it.
+            prop_assert!((1..=lines + 1).contains(&problem.position.line), "{problem} of {lines} lines");
+            prop_assert!(problem.position.column >= 1, "{problem}");
+        }
+    }
+    Ok(())
+}
