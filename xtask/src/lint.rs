@@ -1,0 +1,149 @@
+//! `lint`: format, clippy on both halves, the project's own rules, the generated reference, licences and sources.
+//!
+//! Every check runs, also after one that failed.
+
+use std::{env::consts::ARCH, process::Command};
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::{
+    cargo::{self, Metadata},
+    command::{self, Step},
+    setup::{self, Need},
+    tidy,
+    workspace::Workspace,
+};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Also look for known vulnerabilities: fetches the advisory database.
+    #[arg(long)]
+    advisories: bool,
+}
+
+pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result<()> {
+    setup::ensure(workspace, &[Need::BUILD, Need::LINT].concat(), yes)?;
+    let metadata = Metadata::read(workspace)?;
+    let mut failed = Vec::new();
+    let mut check = |name: &'static str, result: Result<()>| {
+        if let Err(error) = result {
+            eprintln!("error: {name}: {error:#}");
+            failed.push(name);
+        }
+    };
+    check("format", format(workspace));
+    check("tidy", tidy::run(workspace, &metadata));
+    check("clippy", clippy(workspace));
+    check(
+        "clippy on the kernel half",
+        clippy_probe(workspace, &metadata),
+    );
+    check("reference", reference(workspace));
+    check("licences and sources", deny(workspace, options.advisories));
+    if failed.is_empty() {
+        return Ok(());
+    }
+    bail!("failed: {}", failed.join(", "))
+}
+
+fn format(workspace: &Workspace) -> Result<()> {
+    let mut fmt = cargo::cargo(workspace);
+    step(
+        "format",
+        fmt.args(["fmt", "--all", "--", "--check"]),
+        "`cargo fmt --all`",
+    )
+}
+
+fn clippy(workspace: &Workspace) -> Result<()> {
+    let mut clippy = cargo::cargo(workspace);
+    clippy
+        .args(["clippy", "--locked", "--workspace", "--all-targets"])
+        .args(["--", "--deny", "warnings"]);
+    step("clippy", &mut clippy, "")
+}
+
+fn clippy_probe(workspace: &Workspace, metadata: &Metadata) -> Result<()> {
+    let mut clippy = cargo::cargo(workspace);
+    clippy
+        .args([
+            "clippy",
+            "--locked",
+            "--release",
+            "--target",
+            "bpfel-unknown-none",
+        ])
+        .args([
+            "--package",
+            "collector-ebpf",
+            "--bin",
+            "probe",
+            "--features",
+            "probe",
+        ])
+        .args(["-Z", "build-std=core", "--target-dir"])
+        .arg(metadata.target.join("probe"))
+        .args(["--", "--deny", "warnings"])
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env(
+            "CARGO_ENCODED_RUSTFLAGS",
+            format!("--cfg=bpf_target_arch=\"{ARCH}\""),
+        );
+    step("clippy on the kernel half", &mut clippy, "")
+}
+
+/// The generated pages under `deploy/reference`, checked by the binary that writes them.
+fn reference(workspace: &Workspace) -> Result<()> {
+    const CALL: [&str; 6] = [
+        "run",
+        "--locked",
+        "--package",
+        "collector",
+        "--bin",
+        "writetap",
+    ];
+    if !workspace
+        .root()
+        .join("collector/src/cli/reference.rs")
+        .try_exists()?
+    {
+        return Ok(());
+    }
+    let mut check = cargo::cargo(workspace);
+    check
+        .args(CALL)
+        .args(["--", "reference", "check", "deploy/reference"]);
+    let remedy = format!(
+        "`cargo {} -- reference write deploy/reference`",
+        CALL.join(" ")
+    );
+    step("reference", &mut check, &remedy)
+}
+
+fn deny(workspace: &Workspace, advisories: bool) -> Result<()> {
+    let mut deny = Command::new("cargo-deny");
+    deny.current_dir(workspace.root())
+        .args([
+            "--locked",
+            "check",
+            "--config",
+            ".deny.toml",
+            "bans",
+            "licenses",
+            "sources",
+        ])
+        .args(advisories.then_some("advisories"));
+    step(
+        "licences and sources",
+        &mut deny,
+        "`.deny.toml` says what is allowed, and why",
+    )
+}
+
+fn step(name: &str, command: &mut Command, remedy: &str) -> Result<()> {
+    let step = Step::begin(name);
+    command::show(command, remedy)?;
+    step.end();
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! Runs test and benchmark binaries and adds up what they report.
+
+use std::{
+    ffi::OsStr,
+    fmt,
+    io::{BufRead as _, BufReader, Write},
+    ops::AddAssign,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::{
+    cargo::Binary,
+    command::{self, Step},
+    privilege,
+};
+
+/// Targets that touch the machine (BPF, Docker, cgroups) and so run as root.
+const AS_ROOT: [&str; 2] = ["e2e", "budget"];
+/// Cargo's own variable for a test's package; `sudo` has to be told to pass it on.
+const PACKAGE: &str = "CARGO_MANIFEST_DIR";
+
+/// How many tests ended how.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Tally {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
+    pub(crate) skipped: u64,
+}
+
+impl Tally {
+    /// Reads the summary line of Rust's test harness; `None` for any other line.
+    fn parse(line: &str) -> Option<Self> {
+        let counts = line.strip_prefix("test result: ")?.split_once(". ")?.1;
+        let count = |label: &str| {
+            counts
+                .split("; ")
+                .find_map(|part| part.strip_suffix(label)?.trim().parse().ok())
+        };
+        Some(Self {
+            passed: count("passed")?,
+            failed: count("failed")?,
+            skipped: count("ignored")?,
+        })
+    }
+
+    /// Whether no test ran to an end.
+    pub(crate) fn is_empty(self) -> bool {
+        self.passed + self.failed == 0
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            passed,
+            failed,
+            skipped,
+        } = self;
+        write!(f, "{passed} passed, {failed} failed, {skipped} skipped")
+    }
+}
+
+/// The command that runs `binary` as Cargo would; `variables` reach it through `sudo` as well.
+pub(crate) fn command(binary: &Binary, variables: &[(&str, &OsStr)]) -> Command {
+    let mut keep = vec![PACKAGE, "RUST_BACKTRACE"];
+    keep.extend(variables.iter().map(|(name, _)| *name));
+    let mut command = if AS_ROOT.contains(&binary.name.as_str()) {
+        privilege::as_root(&binary.path, &keep)
+    } else {
+        Command::new(&binary.path)
+    };
+    command
+        .current_dir(&binary.package)
+        .env(PACKAGE, &binary.package)
+        .envs(variables.iter().copied());
+    command
+}
+
+/// Runs a command that reports as Rust's test harness does; what it prints goes to `out` as it comes.
+///
+/// A command that fails without naming a failed test (a crash, say) counts as one failure.
+pub(crate) fn tally(name: &str, tests: &mut Command, out: &mut impl Write) -> Result<Tally> {
+    let step = Step::begin(name);
+    let mut child = tests
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("`{}` cannot be started", command::text(tests)))?;
+    let mut output = BufReader::new(child.stdout.take().context("no pipe from the tests")?);
+    let (mut sum, mut line) = (Tally::default(), Vec::new());
+    while output.read_until(b'\n', &mut line)? > 0 {
+        out.write_all(&line)?;
+        if let Some(tally) = Tally::parse(&String::from_utf8_lossy(&line)) {
+            sum += tally;
+        }
+        line.clear();
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        eprintln!("    `{}` failed ({status})", command::text(tests));
+        sum.failed = sum.failed.max(1);
+    }
+    step.end();
+    Ok(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::sink;
+
+    use super::*;
+
+    const RESULT: &str = "test result: FAILED. 5 passed; 2 failed; 1 ignored; 0 measured; 9 filtered out; \
+                          finished in 0.01s\n";
+
+    #[test]
+    fn only_the_summary_counts() {
+        assert_eq!(
+            Tally::parse(RESULT),
+            Some(Tally {
+                passed: 5,
+                failed: 2,
+                skipped: 1
+            })
+        );
+        assert_eq!(Tally::parse("test line::split ... ok"), None);
+        assert_eq!(Tally::parse("test result: of sorts"), None);
+        assert_eq!(Tally::parse(""), None);
+    }
+
+    #[test]
+    fn several_summaries_add_up_and_a_crash_is_a_failure() {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("printf '{RESULT}{RESULT}'; exit 101")]);
+        let mut out = Vec::new();
+        let sum = tally("two", &mut shell, &mut out).unwrap();
+        assert_eq!(sum.to_string(), "10 passed, 4 failed, 2 skipped");
+        assert_eq!(out, [RESULT, RESULT].concat().as_bytes());
+        let mut crash = Command::new("sh");
+        let crash = tally("crash", crash.args(["-c", "kill -9 $$"]), &mut sink()).unwrap();
+        assert_eq!(
+            crash,
+            Tally {
+                passed: 0,
+                failed: 1,
+                skipped: 0
+            }
+        );
+        assert!(!crash.is_empty());
+        assert!(
+            tally("nothing", &mut Command::new("true"), &mut sink())
+                .unwrap()
+                .is_empty()
+        );
+    }
+}

@@ -1,0 +1,96 @@
+//! `test`: every test of the project, and one line that says how many.
+
+use std::{
+    ffi::OsStr,
+    io::{Write as _, stdout},
+};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+
+use crate::{
+    cargo::{self, Binary, Metadata},
+    command::{self, Step},
+    setup::{self, Need, kafka},
+    suite::{self, Tally},
+    workspace::Workspace,
+};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Only tests whose path contains this.
+    filter: Option<String>,
+}
+
+pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result<()> {
+    setup::ensure(workspace, &[Need::BUILD, Need::TEST].concat(), yes)?;
+    let filter = options.filter.as_deref();
+    let binaries = build(workspace)?;
+    let jars = kafka::jars(workspace)?.context("the test broker is gone from the cache")?;
+    let variables = [(kafka::LIBRARY, jars.as_os_str())];
+    let mut sum = Tally::default();
+    for binary in &binaries {
+        let mut tests = suite::command(binary, &variables);
+        sum += suite::tally(&title(binary), tests.args(filter), &mut stdout())?;
+    }
+    let mut doctests = cargo::cargo(workspace);
+    doctests
+        .args(["test", "--locked", "--workspace", "--doc", "--"])
+        .args(filter);
+    sum += suite::tally("documentation tests", &mut doctests, &mut stdout())?;
+    if filter.is_none() {
+        check_fuzz_targets(workspace)?;
+    }
+    writeln!(stdout(), "{sum}")?;
+    match filter {
+        _ if sum.failed > 0 => bail!("{} failed", sum.failed),
+        Some(filter) if sum.is_empty() => bail!("no test has `{filter}` in its path"),
+        None if sum.is_empty() => bail!("no test was run"),
+        _ => Ok(()),
+    }
+}
+
+/// Builds every test binary; those of single modules come first, the long ones last.
+fn build(workspace: &Workspace) -> Result<Vec<Binary>> {
+    let step = Step::begin("build the tests");
+    let mut build = cargo::cargo(workspace);
+    build.args(["test", "--locked", "--workspace", "--no-run"]);
+    let mut binaries = cargo::binaries(&mut build)?;
+    binaries.retain(|binary| binary.test);
+    binaries.sort_by_key(|binary| binary.kind == "test");
+    step.end();
+    Ok(binaries)
+}
+
+fn title(binary: &Binary) -> String {
+    let package = binary
+        .package
+        .file_name()
+        .unwrap_or(OsStr::new("?"))
+        .display();
+    if binary.kind == "test" {
+        return format!("integration tests `{}` of {package}", binary.name);
+    }
+    format!("unit tests of {package} ({} {})", binary.kind, binary.name)
+}
+
+/// Compiles the fuzz targets: a workspace of their own, which stable can check but not run.
+fn check_fuzz_targets(workspace: &Workspace) -> Result<()> {
+    let fuzz = workspace.root().join("tests/fuzz");
+    if !fuzz.try_exists()? {
+        return Ok(());
+    }
+    let step = Step::begin("check the fuzz targets");
+    let mut check = cargo::cargo(workspace);
+    check
+        .args(["check", "--manifest-path"])
+        .arg(fuzz.join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(Metadata::read(workspace)?.target.join("fuzz"))
+        .env("RUSTFLAGS", "--cfg fuzzing")
+        // The targets call pure functions: the kernel half is not needed.
+        .env("WRITETAP_SKIP_PROBE", "1");
+    command::show(&mut check, "")?;
+    step.end();
+    Ok(())
+}
