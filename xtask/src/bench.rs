@@ -18,7 +18,11 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result<()> {
-    setup::ensure(workspace, &[Need::BUILD, Need::TEST].concat(), yes)?;
+    setup::ensure(
+        workspace,
+        &[Need::BUILD, Need::CONTAINERS, Need::BROKER].concat(),
+        yes,
+    )?;
     let step = Step::begin("build the benchmarks");
     let mut build = cargo::cargo(workspace);
     build.args([

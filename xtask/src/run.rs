@@ -25,7 +25,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result
     setup::ensure(workspace, Need::BUILD, yes)?;
     let binary = build::writetap(workspace, true)?;
     if options.demo {
-        setup::ensure(workspace, Need::DEMO, yes)?;
+        setup::ensure(workspace, &[Need::CONTAINERS, Need::DAEMON].concat(), yes)?;
         demo::start(process::id())?;
     }
     let mut writetap = privilege::as_root(binary, &[]);

@@ -24,13 +24,15 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result<()> {
-    let mut needs = Need::BUILD.to_vec();
-    needs.extend_from_slice(Need::TEST);
-    needs.extend_from_slice(Need::DEMO);
-    if options.lint {
-        needs.extend_from_slice(Need::LINT);
-    }
-    needs.dedup();
+    let lint = if options.lint { Need::LINT } else { &[] };
+    let needs = [
+        Need::BUILD,
+        Need::CONTAINERS,
+        Need::BROKER,
+        Need::DAEMON,
+        lint,
+    ]
+    .concat();
     for need in &needs {
         match need.found(workspace) {
             Some(found) => eprintln!("    there    {need}: {found}"),

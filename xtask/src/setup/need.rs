@@ -52,17 +52,13 @@ impl Need {
         Self::Make,
         Self::Perl,
     ];
-    /// Tests and benchmarks, beyond [`Self::BUILD`]. They start engines of their own, so no daemon need run.
-    pub(crate) const TEST: &[Self] = &[
-        Self::Busybox,
-        Self::Engine,
-        Self::Java,
-        Self::Maven,
-        Self::KafkaJars,
-    ];
-    /// `run --demo`, beyond [`Self::BUILD`].
-    pub(crate) const DEMO: &[Self] = &[Self::Busybox, Self::Engine, Self::Daemon];
-    /// `lint`, beyond [`Self::BUILD`].
+    /// Demo and test containers.
+    pub(crate) const CONTAINERS: &[Self] = &[Self::Busybox, Self::Engine];
+    /// Tests and benchmarks. They start a Docker daemon of their own.
+    pub(crate) const BROKER: &[Self] = &[Self::Java, Self::Maven, Self::KafkaJars];
+    /// `run --demo`.
+    pub(crate) const DAEMON: &[Self] = &[Self::Daemon];
+    /// `lint`.
     pub(crate) const LINT: &[Self] = &[Self::Clippy, Self::Rustfmt, Self::CargoDeny];
 
     /// What of it is there already; `None` where it is missing or of the wrong version.
@@ -82,7 +78,11 @@ impl Need {
             Self::Engine => tool::version(workspace, "dockerd", &["--version"]),
             Self::Daemon => docker::answering(),
             Self::Java => tool::java(workspace),
-            Self::Maven => tool::version(workspace, "mvn", &["-B", "--version"]),
+            Self::Maven => tool::version(
+                workspace,
+                "mvn",
+                &["--batch-mode", "-Dstyle.color=never", "--version"],
+            ),
             Self::KafkaJars => kafka::jars(workspace)
                 .ok()?
                 .map(|dir| dir.display().to_string()),
