@@ -68,6 +68,8 @@ fn build(workspace: &Path, target: &Path) -> Result<()> {
     let flags = [
         "-Cdebuginfo=2".to_owned(),
         "-Clink-arg=--btf".to_owned(),
+        // The probe numbers records by the fetching atomic add.
+        "-Ctarget-cpu=v3".to_owned(),
         format!(
             "--cfg=bpf_target_arch=\"{}\"",
             env::var("CARGO_CFG_TARGET_ARCH")?

@@ -1,0 +1,136 @@
+//! Bytes of a container that nobody has named yet: kept in order, within bounds.
+
+use std::collections::VecDeque;
+
+use crate::record::Chunk;
+
+/// Bounds of what is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one container.
+    pub container_bytes: usize,
+    /// Bytes of all containers.
+    pub node_bytes: usize,
+}
+
+/// What all containers hold together.
+#[derive(Debug)]
+pub(super) struct Budget {
+    limits: Limits,
+    held_bytes: usize,
+}
+
+impl Budget {
+    pub(super) const fn new(limits: Limits) -> Self {
+        Self { limits, held_bytes: 0 }
+    }
+
+    pub(super) const fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+}
+
+/// The chunks of one container.
+#[derive(Debug, Default)]
+pub(super) struct Hold {
+    chunks: VecDeque<Held>,
+    held_bytes: usize,
+    /// Bytes that found no room, by stream: the next chunk of the stream says so.
+    refused_bytes: [u64; 2],
+}
+
+/// A chunk with a payload of its own.
+#[derive(Debug)]
+struct Held {
+    chunk: Chunk<'static>,
+    payload: Box<[u8]>,
+}
+
+impl Hold {
+    /// Keeps a chunk, or refuses it: the bytes are lost then, and the stream's next chunk will say so.
+    pub(super) fn push(&mut self, budget: &mut Budget, chunk: &Chunk<'_>) -> bool {
+        // The bookkeeping counts: a chunk of one byte takes more than that.
+        let bytes = size_of::<Held>() + chunk.payload.len();
+        let Limits { container_bytes, node_bytes } = budget.limits;
+        if self.held_bytes + bytes > container_bytes || budget.held_bytes + bytes > node_bytes {
+            self.refused_bytes[chunk.stream.index()] += chunk.payload.len() as u64;
+            return false;
+        }
+        self.held_bytes += bytes;
+        budget.held_bytes += bytes;
+        let refused = std::mem::take(&mut self.refused_bytes[chunk.stream.index()]);
+        let lost_before_bytes = chunk.lost_before_bytes + refused;
+        self.chunks.push_back(Held {
+            chunk: Chunk { payload: &[], lost_before_bytes, ..*chunk },
+            payload: chunk.payload.into(),
+        });
+        true
+    }
+
+    /// Gives back every chunk in order, and their room. Returns what was refused after the last one, by stream.
+    pub(super) fn release(
+        self,
+        budget: &mut Budget,
+        mut take: impl FnMut(&Chunk<'_>),
+    ) -> [u64; 2] {
+        budget.held_bytes -= self.held_bytes;
+        for Held { chunk, payload } in self.chunks {
+            take(&Chunk { payload: &payload, ..chunk });
+        }
+        self.refused_bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Budget, Held, Hold, Limits};
+    use crate::record::{Chunk, Mode, Stream, Timestamp};
+
+    fn chunk(payload: &[u8]) -> Chunk<'_> {
+        Chunk {
+            stream: Stream::Stdout,
+            mode: Mode::Ebpf,
+            time: Timestamp::default(),
+            writer: None,
+            sequence: 0,
+            write_bytes: payload.len() as u32,
+            offset_bytes: 0,
+            lost_before_bytes: 0,
+            payload,
+        }
+    }
+
+    fn budget(chunks_of_one_byte: usize) -> Budget {
+        let bytes = chunks_of_one_byte * (size_of::<Held>() + 1);
+        Budget::new(Limits { container_bytes: bytes, node_bytes: bytes })
+    }
+
+    fn released(hold: Hold, budget: &mut Budget) -> (Vec<(Vec<u8>, u64)>, [u64; 2]) {
+        let mut chunks = Vec::new();
+        let refused = hold.release(budget, |chunk| {
+            chunks.push((chunk.payload.to_vec(), chunk.lost_before_bytes));
+        });
+        (chunks, refused)
+    }
+
+    #[test]
+    fn holds_nothing_at_zero_and_says_what_it_refused() {
+        let (mut hold, mut budget) = (Hold::default(), budget(0));
+        assert!(!hold.push(&mut budget, &chunk(b"abc")));
+        assert_eq!(released(hold, &mut budget), (vec![], [3, 0]));
+    }
+
+    #[test]
+    fn holds_up_to_the_limit_and_gives_the_room_back() {
+        let mut budget = budget(2);
+        let (mut one, mut two) = (Hold::default(), Hold::default());
+        assert!(one.push(&mut budget, &chunk(b"a")));
+        assert!(two.push(&mut budget, &chunk(b"b")));
+        assert!(!one.push(&mut budget, &chunk(b"c")));
+        assert_eq!(released(two, &mut budget), (vec![(b"b".to_vec(), 0)], [0, 0]));
+        assert!(one.push(&mut budget, &chunk(b"d")));
+        let chunks = vec![(b"a".to_vec(), 0), (b"d".to_vec(), 1)];
+        assert_eq!(released(one, &mut budget), (chunks, [0, 0]));
+        assert_eq!(budget.held_bytes(), 0);
+    }
+}

@@ -1,0 +1,150 @@
+//! The thread between the ring and the buffer: drains, makes lines, hands batches on. Everything that touches a line
+//! before a sink happens here, so a line costs no hand-over between threads but that of its batch.
+
+use std::mem;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, TryRecvError};
+use tokio::sync::mpsc;
+
+use super::life::Output;
+use super::metrics::Metrics;
+use super::table::Table;
+use crate::buffer::Buffer;
+use crate::capture::{Event, Reader};
+use crate::identity::Change;
+use crate::line;
+use crate::record::{Batch, Timestamp};
+
+/// Records taken from the ring before the clock is looked at again.
+const DRAIN_RECORDS: usize = 4096;
+
+/// A batch is handed on when it holds this much, if not before.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// How often what is due by time is looked at.
+const TICK: Duration = Duration::from_millis(100);
+
+/// The longest sleep when nothing is written and nothing waits.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+/// What the thread is told while it runs.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// From here on lines are made so, and batches go there.
+    Replace {
+        /// The new buffer; the old one is closed, and its sinks deliver what it holds.
+        buffer: Buffer,
+        /// The new rules for lines.
+        line: line::Settings,
+    },
+    /// Empty the ring, end all lines, hand on the last batch, and return.
+    Finish,
+}
+
+/// The thread's state.
+pub(super) struct Pipeline {
+    pub(super) reader: Reader,
+    pub(super) table: Table,
+    pub(super) buffer: Buffer,
+    pub(super) line: line::Settings,
+    pub(super) line_metrics: line::Metrics,
+    pub(super) metrics: Metrics,
+    pub(super) changes: mpsc::Receiver<Change>,
+    pub(super) commands: Receiver<Command>,
+    pub(super) reconcile_interval: Duration,
+}
+
+impl Pipeline {
+    /// Runs until [`Command::Finish`], or until nobody can send it any more.
+    pub(super) fn run(mut self) {
+        let mut ticked = Instant::now();
+        let mut reconciled = ticked;
+        loop {
+            let finish = self.obey();
+            let began = Timestamp::now();
+            let is_empty = self.drain(began);
+            let now = Instant::now();
+            if is_empty && now.duration_since(ticked) >= TICK {
+                ticked = now;
+                self.with_output(began, |table, output| table.tick(now, began, output));
+                if now.duration_since(reconciled) >= self.reconcile_interval {
+                    reconciled = now;
+                    self.with_output(began, Table::reconcile);
+                }
+            }
+            if is_empty && finish {
+                break;
+            }
+            if is_empty {
+                let sleep = if self.is_restless() { TICK } else { LONGEST_SLEEP };
+                self.reader.wait(sleep);
+            }
+        }
+        self.with_output(Timestamp::now(), Table::finish);
+        self.buffer.close();
+    }
+
+    /// Takes commands; `true` when it is to finish.
+    fn obey(&mut self) -> bool {
+        loop {
+            match self.commands.try_recv() {
+                Ok(Command::Replace { buffer, line }) => {
+                    self.line = line;
+                    mem::replace(&mut self.buffer, buffer).close();
+                }
+                Ok(Command::Finish) | Err(TryRecvError::Disconnected) => return true,
+                Err(TryRecvError::Empty) => return false,
+            }
+        }
+    }
+
+    /// Takes what the ring holds, up to a bound, and what became known of containers. `true` when the ring was empty.
+    fn drain(&mut self, began: Timestamp) -> bool {
+        let Self { reader, table, buffer, line, line_metrics, metrics, changes, .. } = self;
+        let mut batch = Batch::new(began);
+        let mut output = Output { batch: &mut batch, settings: line, metrics: line_metrics };
+        while let Ok(change) = changes.try_recv() {
+            table.change(change, &mut output);
+        }
+        let records = reader.drain(DRAIN_RECORDS, |event| {
+            match event {
+                Event::Chunk { cgroup, lost_bytes, chunk } => {
+                    table.push(cgroup, lost_bytes, chunk, &mut output);
+                }
+                Event::Created(cgroup) => table.begin(cgroup),
+                Event::Gone(cgroup) => table.end(cgroup, &mut output),
+                Event::Discovery { .. } => {
+                    metrics.discovered_files.inc();
+                }
+                // The probe has counted it as lost; the stream's next chunk says so.
+                Event::Unseen { .. } => {}
+            }
+            if output.batch.size_bytes() >= BATCH_BYTES {
+                hand_on(mem::replace(output.batch, Batch::new(began)), buffer, metrics);
+            }
+        });
+        hand_on(batch, buffer, metrics);
+        records < DRAIN_RECORDS
+    }
+
+    /// Runs a step of the table and hands on the lines that it makes.
+    fn with_output(&mut self, observed: Timestamp, step: impl FnOnce(&mut Table, &mut Output<'_>)) {
+        let mut batch = Batch::new(observed);
+        let (settings, metrics) = (&self.line, &self.line_metrics);
+        step(&mut self.table, &mut Output { batch: &mut batch, settings, metrics });
+        hand_on(batch, &self.buffer, &self.metrics);
+    }
+
+    fn is_restless(&self) -> bool {
+        self.table.is_restless(&self.line)
+    }
+}
+
+fn hand_on(batch: Batch, buffer: &Buffer, metrics: &Metrics) {
+    if !batch.is_empty() {
+        metrics.lines.inc_by(batch.len() as u64);
+        buffer.push(&Arc::new(batch));
+    }
+}

@@ -1,0 +1,177 @@
+//! Which containers are captured now, for those who look from other threads, and what the forgotten ones have counted.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use collector_ebpf::{Counters, LossReason, NodeCounter};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+
+use crate::capture::Control;
+use crate::record::{CgroupId, Container, Stream};
+
+/// The containers and their counters; also the source of their metrics.
+#[derive(Clone)]
+pub(super) struct Roster {
+    control: Arc<Control>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    containers: HashMap<CgroupId, Arc<Container>>,
+    /// Sums over containers that were forgotten.
+    forgotten: Counters,
+}
+
+impl fmt::Debug for Roster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Roster").finish_non_exhaustive()
+    }
+}
+
+impl Roster {
+    pub(super) fn new(control: Arc<Control>) -> Self {
+        Self { control, state: Arc::default() }
+    }
+
+    /// A container is captured, or is known by more than before.
+    pub(super) fn set(&self, cgroup: CgroupId, container: Arc<Container>) {
+        self.state().containers.insert(cgroup, container);
+    }
+
+    /// A container has ended and its grace time is over: its series end, and its counts stay in the node's.
+    pub(super) fn forget(&self, cgroup: CgroupId) {
+        let mut state = self.state();
+        if let Some(watched) = self.control.watched(cgroup) {
+            for stream in &watched.streams {
+                add(&mut state.forgotten, stream);
+            }
+        }
+        self.control.forget(cgroup);
+        state.containers.remove(&cgroup);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Every stream's counters with its labels, and the node's sums.
+    fn snapshot(&self) -> (Vec<(StreamLabels, Counters)>, Counters) {
+        // The lock is held throughout: a container that is forgotten meanwhile would be in neither, or in both.
+        let state = self.state();
+        let mut node = state.forgotten;
+        let mut streams = Vec::new();
+        for cgroup in self.control.cgroups() {
+            let Some(watched) = self.control.watched(cgroup) else { continue };
+            for (stream, counters) in Stream::ALL.iter().zip(watched.streams) {
+                add(&mut node, &counters);
+                if let Some(container) = state.containers.get(&cgroup) {
+                    streams.push((StreamLabels::new(container, *stream), counters));
+                }
+            }
+        }
+        (streams, node)
+    }
+}
+
+fn add(sum: &mut Counters, counters: &Counters) {
+    sum.written_bytes += counters.written_bytes;
+    sum.written_writes += counters.written_writes;
+    sum.captured_bytes += counters.captured_bytes;
+    sum.captured_writes += counters.captured_writes;
+    sum.lost_total_bytes += counters.lost_total_bytes;
+    for index in 0..LossReason::ALL.len() {
+        sum.lost_bytes[index] += counters.lost_bytes[index];
+        sum.lost_writes[index] += counters.lost_writes[index];
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StreamLabels {
+    container_name: String,
+    container_id: String,
+    log_iostream: &'static str,
+}
+
+impl StreamLabels {
+    fn new(container: &Container, stream: Stream) -> Self {
+        Self {
+            container_name: container.display_name().to_owned(),
+            container_id: container.id.short().to_owned(),
+            log_iostream: stream.as_str(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LossLabels {
+    #[prometheus(flatten)]
+    stream: StreamLabels,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+/// A count of a stream: name, help, and how to read it.
+type Count = (&'static str, &'static str, fn(&Counters) -> u64);
+
+const COUNTS: [Count; 4] = [
+    ("written_bytes", "Bytes that writers gave to the stream", |c| c.written_bytes),
+    ("written_writes", "Calls that wrote to the stream", |c| c.written_writes),
+    ("captured_bytes", "Bytes of the stream that were captured", |c| c.captured_bytes),
+    ("captured_writes", "Calls that were captured whole", |c| c.captured_writes),
+];
+
+/// The same by reason of the loss.
+type Loss = (&'static str, &'static str, fn(&Counters) -> &[u64; LossReason::ALL.len()]);
+
+const LOSSES: [Loss; 2] = [
+    ("lost_bytes", "Bytes of the stream that were not captured", |c| &c.lost_bytes),
+    ("lost_writes", "Calls that were not captured whole", |c| &c.lost_writes),
+];
+
+impl Collector for Roster {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let (streams, node) = self.snapshot();
+        for (name, help, read) in COUNTS {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            for (labels, counters) in &streams {
+                ConstCounter::new(read(counters)).encode(family.encode_family(labels)?)?;
+            }
+            let name = format!("node_{name}");
+            let family = encoder.encode_descriptor(&name, help, None, MetricType::Counter)?;
+            ConstCounter::new(read(&node)).encode(family)?;
+        }
+        for (name, help, read) in LOSSES {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            for (stream, counters) in &streams {
+                for (reason, lost) in LossReason::ALL.iter().zip(read(counters)) {
+                    let labels = LossLabels { stream: stream.clone(), reason: reason.label() };
+                    ConstCounter::new(*lost).encode(family.encode_family(&labels)?)?;
+                }
+            }
+            let name = format!("node_{name}");
+            let mut family = encoder.encode_descriptor(&name, help, None, MetricType::Counter)?;
+            for (reason, lost) in LossReason::ALL.iter().zip(read(&node)) {
+                let labels = Reason { reason: reason.label() };
+                ConstCounter::new(*lost).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        let help = "What the probe could not charge a container with";
+        let mut family =
+            encoder.encode_descriptor("probe_misses", help, None, MetricType::Counter)?;
+        for counter in NodeCounter::ALL {
+            let labels = Reason { reason: counter.label() };
+            let count = ConstCounter::new(self.control.node_counter(counter));
+            count.encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}
