@@ -1,7 +1,6 @@
 //! Cargo as a tool: starts it for this workspace and learns from its messages where the binaries are.
 
 use std::{
-    env,
     io::{BufRead as _, BufReader},
     path::PathBuf,
     process::{Command, Stdio},
@@ -29,9 +28,9 @@ pub(crate) struct Binary {
     pub(crate) path: PathBuf,
 }
 
-/// The Cargo that runs the task runner, at the root of the workspace.
+/// Cargo at the root of the workspace, where the pinned toolchain holds.
 pub(crate) fn cargo(workspace: &Workspace) -> Command {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = Command::new("cargo");
     cargo.current_dir(workspace.root());
     cargo
 }

@@ -86,9 +86,10 @@ fn clippy_probe(workspace: &Workspace, metadata: &Metadata) -> Result<()> {
         .arg(metadata.target.join("probe"))
         .args(["--", "--deny", "warnings"])
         .env("RUSTC_BOOTSTRAP", "1")
+        // As in `collector/build.rs`, so that its `core` serves here too.
         .env(
             "CARGO_ENCODED_RUSTFLAGS",
-            format!("--cfg=bpf_target_arch=\"{ARCH}\""),
+            format!("-Cdebuginfo=2\x1f-Clink-arg=--btf\x1f--cfg=bpf_target_arch=\"{ARCH}\""),
         );
     step("clippy on the kernel half", &mut clippy, "")
 }
@@ -126,9 +127,9 @@ fn deny(workspace: &Workspace, advisories: bool) -> Result<()> {
     deny.current_dir(workspace.root())
         .args([
             "--locked",
-            "check",
             "--config",
             ".deny.toml",
+            "check",
             "bans",
             "licenses",
             "sources",

@@ -53,7 +53,7 @@ enum Verb {
 fn main() -> ExitCode {
     let Cli { verb, yes } = Cli::parse();
     match dispatch(&verb, yes) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         // Not by `Result` in `main`: its report would carry a backtrace of the task runner.
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -62,14 +62,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn dispatch(verb: &Verb, yes: bool) -> Result<()> {
+fn dispatch(verb: &Verb, yes: bool) -> Result<ExitCode> {
     let workspace = Workspace::find()?;
     match verb {
-        Verb::Setup(options) => setup::run(&workspace, options, yes),
-        Verb::Build(options) => build::run(&workspace, options, yes),
-        Verb::Run(options) => run::run(&workspace, options, yes),
-        Verb::Test(options) => test::run(&workspace, options, yes),
-        Verb::Bench(options) => bench::run(&workspace, options, yes),
-        Verb::Lint(options) => lint::run(&workspace, options, yes),
+        Verb::Setup(options) => setup::run(&workspace, options, yes)?,
+        Verb::Build(options) => build::run(&workspace, options, yes)?,
+        Verb::Run(options) => run::run(&workspace, options, yes)?,
+        // Tests that fail are a result, which has been told.
+        Verb::Test(options) => return test::run(&workspace, options, yes),
+        Verb::Bench(options) => bench::run(&workspace, options, yes)?,
+        Verb::Lint(options) => lint::run(&workspace, options, yes)?,
     }
+    Ok(ExitCode::SUCCESS)
 }

@@ -3,9 +3,10 @@
 use std::{
     ffi::OsStr,
     io::{Write as _, stdout},
+    process::{Command, ExitCode},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use clap::Args;
 
 use crate::{
@@ -22,7 +23,7 @@ pub(crate) struct Options {
     filter: Option<String>,
 }
 
-pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result<()> {
+pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result<ExitCode> {
     setup::ensure(
         workspace,
         &[Need::BUILD, Need::CONTAINERS, Need::BROKER].concat(),
@@ -30,28 +31,47 @@ pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result
     )?;
     let filter = options.filter.as_deref();
     let binaries = build(workspace)?;
-    let jars = kafka::jars(workspace)?.context("the test broker is gone from the cache")?;
-    let variables = [(kafka::LIBRARY, jars.as_os_str())];
-    let mut sum = Tally::default();
-    for binary in &binaries {
-        let mut tests = suite::command(binary, &variables);
-        sum += suite::tally(&title(binary), tests.args(filter), &mut stdout())?;
-    }
-    let mut doctests = cargo::cargo(workspace);
-    doctests
-        .args(["test", "--locked", "--workspace", "--doc", "--"])
-        .args(filter);
-    sum += suite::tally("documentation tests", &mut doctests, &mut stdout())?;
     if filter.is_none() {
         check_fuzz_targets(workspace)?;
     }
-    writeln!(stdout(), "{sum}")?;
-    match filter {
-        _ if sum.failed > 0 => bail!("{} failed", sum.failed),
-        Some(filter) if sum.is_empty() => bail!("no test has `{filter}` in its path"),
-        None if sum.is_empty() => bail!("no test was run"),
-        _ => Ok(()),
+    let jars = kafka::jars(workspace)?.context("the test broker is gone from the cache")?;
+    let variables = [(kafka::LIBRARY, jars.as_os_str())];
+    let mut runs: Vec<(String, Command)> = Vec::new();
+    for binary in &binaries {
+        runs.push((title(binary), suite::command(binary, &variables)));
     }
+    let mut doctests = cargo::cargo(workspace);
+    doctests.args(["test", "--locked", "--workspace", "--doc", "--"]);
+    // Before the long ones.
+    let unit = binaries
+        .iter()
+        .filter(|binary| binary.kind != "test")
+        .count();
+    runs.insert(unit, ("documentation tests".to_owned(), doctests));
+
+    let (mut sum, mut failed) = (Tally::default(), Vec::new());
+    for (title, mut tests) in runs {
+        let tally = suite::tally(&title, tests.args(filter), &mut stdout())?;
+        if tally.failed > 0 {
+            failed.push(title);
+        }
+        sum += tally;
+    }
+    if !failed.is_empty() {
+        eprintln!("error: failed: {}", failed.join(", "));
+    } else if sum.is_empty() {
+        eprintln!(
+            "error: no test was run: none has `{}` in its path",
+            filter.unwrap_or_default()
+        );
+    }
+    writeln!(stdout(), "{sum}")?;
+    let good = failed.is_empty() && !sum.is_empty();
+    Ok(if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// Builds every test binary; those of single modules come first, the long ones last.
