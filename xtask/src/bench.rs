@@ -43,8 +43,12 @@ pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result
     let jars = kafka::jars(workspace)?.context("the test broker is gone from the cache")?;
     for binary in &binaries {
         let step = Step::begin(format!("benchmark `{}`", binary.name));
-        let mut benchmark = suite::command(binary, &[(kafka::LIBRARY, jars.as_os_str())]);
-        command::show(benchmark.arg("--bench").args(&options.filter), "")?;
+        let mut benchmark = suite::command(binary);
+        benchmark
+            .arg("--bench")
+            .args(&options.filter)
+            .env(kafka::LIBRARY, &jars);
+        command::show(&mut benchmark, "")?;
         step.end();
     }
     Ok(())

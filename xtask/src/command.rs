@@ -119,20 +119,30 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// Waits for `child` and says now and then that it is still at work.
+/// Waits for `child` and says how long it has been at work: on a terminal in one line that counts.
 fn watch(child: &mut Child, start: Instant) -> Result<ExitStatus> {
-    let pause = Duration::from_secs(if stderr().is_terminal() { 5 } else { 30 });
+    let terminal = stderr().is_terminal();
+    let pause = Duration::from_secs(if terminal { 1 } else { 30 });
     let mut said = Instant::now();
-    loop {
+    let status = loop {
         if let Some(status) = child.try_wait()? {
-            return Ok(status);
+            break status;
         }
         if said.elapsed() >= pause {
             said = Instant::now();
-            eprintln!("    … {} s", start.elapsed().as_secs());
+            let seconds = start.elapsed().as_secs();
+            if terminal {
+                eprint!("\r    … {seconds} s");
+            } else {
+                eprintln!("    … {seconds} s");
+            }
         }
         thread::sleep(Duration::from_millis(100));
+    };
+    if terminal {
+        eprint!("\r\x1b[K");
     }
+    Ok(status)
 }
 
 fn tail(text: &str) -> String {
@@ -140,7 +150,8 @@ fn tail(text: &str) -> String {
     lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
 }
 
-fn unstartable(command: &Command, remedy: &str) -> String {
+/// Says that `command` cannot be started, and the remedy.
+pub(crate) fn unstartable(command: &Command, remedy: &str) -> String {
     format!("`{}` cannot be started{}", text(command), hint(remedy))
 }
 

@@ -28,10 +28,11 @@ pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result
         setup::ensure(workspace, &[Need::CONTAINERS, Need::DAEMON].concat(), yes)?;
         demo::start(process::id())?;
     }
-    let mut writetap = privilege::as_root(binary, &[]);
+    let mut writetap = privilege::as_root(binary);
     writetap.arg("run").args(&options.args);
     eprintln!("==> {} (Ctrl-C ends it)", command::text(&writetap));
     // In the place of this process, so that signals and the exit code are Writetap's own.
     let error = writetap.exec();
-    Err(error).with_context(|| format!("`{}` cannot be started", command::text(&writetap)))
+    Err(error)
+        .with_context(|| command::unstartable(&writetap, "capture takes root: `sudo`, or be root"))
 }

@@ -1,7 +1,6 @@
 //! Runs test and benchmark binaries and adds up what they report.
 
 use std::{
-    ffi::OsStr,
     fmt,
     io::{BufRead as _, BufReader, Write},
     ops::AddAssign,
@@ -18,8 +17,6 @@ use crate::{
 
 /// Targets that touch the machine (BPF, Docker, cgroups) and so run as root.
 const AS_ROOT: [&str; 2] = ["e2e", "budget"];
-/// Cargo's own variable for a test's package; `sudo` has to be told to pass it on.
-const PACKAGE: &str = "CARGO_MANIFEST_DIR";
 
 /// How many tests ended how.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -70,19 +67,16 @@ impl fmt::Display for Tally {
     }
 }
 
-/// The command that runs `binary` as Cargo would; `variables` reach it through `sudo` as well.
-pub(crate) fn command(binary: &Binary, variables: &[(&str, &OsStr)]) -> Command {
-    let mut keep = vec![PACKAGE, "RUST_BACKTRACE"];
-    keep.extend(variables.iter().map(|(name, _)| *name));
+/// The command that runs `binary` as Cargo would.
+pub(crate) fn command(binary: &Binary) -> Command {
     let mut command = if AS_ROOT.contains(&binary.name.as_str()) {
-        privilege::as_root(&binary.path, &keep)
+        privilege::as_root(&binary.path)
     } else {
         Command::new(&binary.path)
     };
     command
         .current_dir(&binary.package)
-        .env(PACKAGE, &binary.package)
-        .envs(variables.iter().copied());
+        .env("CARGO_MANIFEST_DIR", &binary.package);
     command
 }
 

@@ -35,10 +35,11 @@ pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result
         check_fuzz_targets(workspace)?;
     }
     let jars = kafka::jars(workspace)?.context("the test broker is gone from the cache")?;
-    let variables = [(kafka::LIBRARY, jars.as_os_str())];
     let mut runs: Vec<(String, Command)> = Vec::new();
     for binary in &binaries {
-        runs.push((title(binary), suite::command(binary, &variables)));
+        let mut tests = suite::command(binary);
+        tests.env(kafka::LIBRARY, &jars);
+        runs.push((title(binary), tests));
     }
     let mut doctests = cargo::cargo(workspace);
     doctests.args(["test", "--locked", "--workspace", "--doc", "--"]);

@@ -25,7 +25,7 @@ pub(crate) fn client() -> Command {
     if privilege::is_root() || command::read(&mut probe(Command::new("docker"))).is_ok() {
         return Command::new("docker");
     }
-    privilege::as_root("docker", &["DOCKER_HOST"])
+    privilege::as_root("docker")
 }
 
 /// The version of the daemon, if one answers.
@@ -44,18 +44,15 @@ pub(crate) fn busybox() -> Option<PathBuf> {
     let candidates = env::split_paths(&paths).chain([PathBuf::from("/bin")]);
     candidates
         .map(|dir| dir.join("busybox"))
-        .find(|file| is_static(file).unwrap_or(false))
+        .find(|file| fs::read(file).is_ok_and(|bytes| is_static(&bytes)))
 }
 
-/// Whether `file` is an ELF executable without a program interpreter.
-fn is_static(file: &Path) -> Result<bool> {
-    const INTERPRETER: &[u8] = b"/ld-linux";
-    const MUSL: &[u8] = b"/ld-musl";
-    let bytes = fs::read(file)?;
-    // The interpreter's path stands in the first page.
-    let head = &bytes[..bytes.len().min(4096)];
-    let has = |needle: &[u8]| head.windows(needle.len()).any(|window| window == needle);
-    Ok(head.starts_with(b"\x7fELF") && !has(INTERPRETER) && !has(MUSL))
+/// Whether an executable's bytes name no program interpreter; its path would stand in the first page.
+fn is_static(executable: &[u8]) -> bool {
+    const INTERPRETERS: [&[u8]; 2] = [b"/ld-linux", b"/ld-musl"];
+    let head = &executable[..executable.len().min(4096)];
+    let names = |path: &[u8]| head.windows(path.len()).any(|window| window == path);
+    head.starts_with(b"\x7fELF") && !INTERPRETERS.into_iter().any(names)
 }
 
 /// Starts a daemon: by systemd where it runs the machine, else detached, with its log in the cache.
@@ -63,7 +60,7 @@ pub(super) fn start(workspace: &Workspace) -> Result<()> {
     let step = Step::begin("start the Docker daemon");
     let log = workspace.cache("log")?.join("dockerd.log");
     if Path::new("/run/systemd/system").is_dir() {
-        let mut start = privilege::as_root("systemctl", &[]);
+        let mut start = privilege::as_root("systemctl");
         command::show(
             start.args(["start", "docker"]),
             "`journalctl -u docker` says why",
@@ -71,7 +68,7 @@ pub(super) fn start(workspace: &Workspace) -> Result<()> {
     } else {
         let output =
             File::create(&log).with_context(|| format!("failed to create `{}`", log.display()))?;
-        let mut daemon = privilege::as_root("setsid", &[]);
+        let mut daemon = privilege::as_root("setsid");
         daemon
             .args(["--fork", "dockerd"])
             .stdin(Stdio::null())
@@ -92,4 +89,19 @@ pub(super) fn start(workspace: &Workspace) -> Result<()> {
         START.as_secs(),
         log.display()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn static_means_no_interpreter() {
+        assert!(is_static(b"\x7fELF\x02\x01"));
+        assert!(!is_static(b"\x7fELF\x02\x01 /lib64/ld-linux-x86-64.so.2\0"));
+        assert!(!is_static(b"#!/bin/sh\n"));
+        assert!(!is_static(b""));
+        let own = fs::read(env::current_exe().unwrap()).unwrap();
+        assert!(!is_static(&own));
+    }
 }

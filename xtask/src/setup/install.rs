@@ -92,7 +92,7 @@ fn packages(workspace: &Workspace, missing: &[Need]) -> Result<()> {
 }
 
 fn apt_get() -> Command {
-    let mut apt_get = privilege::as_root("env", &[]);
-    apt_get.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]);
+    let mut apt_get = privilege::as_root("apt-get");
+    apt_get.env("DEBIAN_FRONTEND", "noninteractive");
     apt_get
 }
