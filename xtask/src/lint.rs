@@ -94,7 +94,7 @@ fn clippy_probe(workspace: &Workspace, metadata: &Metadata) -> Result<()> {
     step("clippy on the kernel half", &mut clippy, "")
 }
 
-/// The generated pages under `deploy/reference`, checked by the binary that writes them.
+/// The generated files under `deploy`, checked by the binary that writes them.
 fn reference(workspace: &Workspace) -> Result<()> {
     const CALL: [&str; 6] = [
         "run",
@@ -114,11 +114,8 @@ fn reference(workspace: &Workspace) -> Result<()> {
     let mut check = cargo::cargo(workspace);
     check
         .args(CALL)
-        .args(["--", "reference", "check", "deploy/reference"]);
-    let remedy = format!(
-        "`cargo {} -- reference write deploy/reference`",
-        CALL.join(" ")
-    );
+        .args(["--", "reference", "check", "deploy"]);
+    let remedy = format!("`cargo {} -- reference write deploy`", CALL.join(" "));
     step("reference", &mut check, &remedy)
 }
 

@@ -79,7 +79,18 @@ pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result
 fn build(workspace: &Workspace) -> Result<Vec<Binary>> {
     let step = Step::begin("build the tests");
     let mut build = cargo::cargo(workspace);
-    build.args(["test", "--locked", "--workspace", "--no-run"]);
+    build
+        .args([
+            "test",
+            "--locked",
+            "--workspace",
+            "--no-run",
+            "--lib",
+            "--bins",
+            "--examples",
+        ])
+        // By name: `e2e` keeps out of a plain `cargo test`.
+        .args(["--test", "*"]);
     let mut binaries = cargo::binaries(&mut build)?;
     binaries.retain(|binary| binary.test);
     binaries.sort_by_key(|binary| binary.kind == "test");

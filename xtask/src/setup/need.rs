@@ -71,7 +71,11 @@ impl Need {
                 .filter(|found| found.ends_with(&format!(" {BPF_LINKER}"))),
             Self::CargoDeny => tool::version(workspace, "cargo-deny", &["--version"])
                 .filter(|found| found.ends_with(&format!(" {CARGO_DENY}"))),
-            Self::CCompiler => tool::version(workspace, "cc", &["--version"]),
+            Self::CCompiler => tool::version(workspace, "c++", &["--version"]).and(tool::version(
+                workspace,
+                "cc",
+                &["--version"],
+            )),
             Self::Make => tool::version(workspace, "make", &["--version"]),
             Self::Perl => tool::perl(workspace),
             Self::Busybox => docker::busybox().map(|path| path.display().to_string()),
@@ -154,7 +158,7 @@ impl fmt::Display for Need {
             Self::Rustfmt => f.write_str("rustfmt"),
             Self::BpfLinker => write!(f, "bpf-linker {BPF_LINKER}"),
             Self::CargoDeny => write!(f, "cargo-deny {CARGO_DENY}"),
-            Self::CCompiler => f.write_str("a C compiler"),
+            Self::CCompiler => f.write_str("a C and C++ compiler"),
             Self::Make => f.write_str("make"),
             Self::Perl => f.write_str("perl with its core modules"),
             Self::Busybox => f.write_str("a static busybox"),
