@@ -78,20 +78,15 @@ pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result
 /// Builds every test binary; those of single modules come first, the long ones last.
 fn build(workspace: &Workspace) -> Result<Vec<Binary>> {
     let step = Step::begin("build the tests");
-    let mut build = cargo::cargo(workspace);
-    build
-        .args([
-            "test",
-            "--locked",
-            "--workspace",
-            "--no-run",
-            "--lib",
-            "--bins",
-            "--examples",
-        ])
-        // By name: `e2e` keeps out of a plain `cargo test`.
-        .args(["--test", "*"]);
-    let mut binaries = cargo::binaries(&mut build)?;
+    let mut binaries = Vec::new();
+    // By name the second time, because `e2e` keeps out of a plain `cargo test`.
+    for target in [&[][..], &["--test", "e2e"]] {
+        let mut build = cargo::cargo(workspace);
+        build
+            .args(["test", "--locked", "--workspace", "--no-run"])
+            .args(target);
+        binaries.extend(cargo::binaries(&mut build)?);
+    }
     binaries.retain(|binary| binary.test);
     binaries.sort_by_key(|binary| binary.kind == "test");
     step.end();
