@@ -1,1 +1,3 @@
-//! To be written.
+//! The running whole: builds the stages of a configuration, joins them and owns their tasks.
+
+pub mod admin;
