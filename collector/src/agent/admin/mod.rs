@@ -29,7 +29,7 @@ pub const REQUEST_BYTES: usize = 16 << 10;
 /// Pause after a failed accept: the usual cause, no free file descriptor, does not go away at once.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
-/// OpenMetrics is what `prometheus_client::encoding::text` writes.
+/// What `prometheus_client::encoding::text` writes.
 const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const TEXT_TYPE: &str = "text/plain; charset=utf-8";
 
@@ -72,7 +72,7 @@ pub enum Error {
 
 /// What the pages say, asked anew at every request.
 pub struct Pages {
-    /// The metrics as OpenMetrics text.
+    /// The metrics, as `prometheus_client::encoding::text` writes them.
     pub metrics: Box<dyn Fn() -> String + Send + Sync>,
     /// Whether the agent does its work; if not, what is missing, a sentence each.
     pub readiness: Box<dyn Fn() -> Result<(), Vec<String>> + Send + Sync>,
@@ -143,10 +143,10 @@ async fn accept(listener: &TcpListener) -> TcpStream {
         match listener.accept().await {
             Ok((stream, _peer)) => return stream,
             Err(error) => {
-                tracing::warn!(%error, "failed to accept a connection to the admin endpoint")
+                tracing::warn!(%error, "failed to accept a connection to the admin endpoint");
+                sleep(ACCEPT_PAUSE).await;
             }
         }
-        sleep(ACCEPT_PAUSE).await;
     }
 }
 

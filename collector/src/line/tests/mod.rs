@@ -1,8 +1,7 @@
-//! The rules by example here, and held against a naive model in `model`.
+//! Whose bytes continue a line here, bounds and losses in `limits`, everything against a naive model in `model`.
 
+mod limits;
 mod model;
-
-use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 
@@ -144,6 +143,22 @@ fn block(end: &str) -> Vec<u8> {
     block
 }
 
+/// The part from `offset` of a write of 9 bytes by thread `tid` of process 1.
+fn part(tid: u32, offset: u32, payload: &[u8]) -> Chunk<'_> {
+    let writer = Some(Writer {
+        pid: 1,
+        tid,
+        uid: 0,
+        comm: [0; 16],
+    });
+    Chunk {
+        writer,
+        write_bytes: 9,
+        offset_bytes: offset,
+        ..chunk(1, payload)
+    }
+}
+
 #[test]
 fn whole_lines_carry_their_place_and_every_byte_but_the_newline() {
     let mut bench = Bench::with(|_| ());
@@ -282,22 +297,6 @@ fn a_source_without_writers_has_one() {
     assert_eq!(bench.bodies(), ["x", "ab"]);
 }
 
-/// The part from `offset` of a write of 9 bytes by thread `tid` of process 1.
-fn part(tid: u32, offset: u32, payload: &[u8]) -> Chunk<'_> {
-    let writer = Some(Writer {
-        pid: 1,
-        tid,
-        uid: 0,
-        comm: [0; 16],
-    });
-    Chunk {
-        writer,
-        write_bytes: 9,
-        offset_bytes: offset,
-        ..chunk(1, payload)
-    }
-}
-
 #[test]
 fn chunks_of_one_write_find_each_other_under_every_rule() {
     for partial in [Partial::Auto, Partial::Shared, Partial::PerWriter] {
@@ -329,165 +328,4 @@ fn a_later_chunk_of_a_write_takes_no_other_line() {
     bench.push(part(1, 3, b"cdefg\n"));
     bench.write(3, b"closed\n");
     assert_eq!(bench.bodies(), ["ab", "cdefg", "open closed"]);
-}
-
-#[test]
-fn length_limit_at_its_edges() {
-    for (max_bytes, expected, discarded) in [
-        (0, ["", "…", "…", "…"], 6),
-        (1, ["", "a", "b…", "d…"], 3),
-        (2, ["", "a", "bc", "de…"], 1),
-        (3, ["", "a", "bc", "def"], 0),
-    ] {
-        // Whole in a chunk, and byte by byte.
-        for step in [100, 1] {
-            let mut bench = Bench::with(|settings| settings.max_bytes = max_bytes);
-            for payload in b"\na\nbc\ndef\n".chunks(step) {
-                bench.write(1, payload);
-            }
-            assert_eq!(bench.bodies(), expected, "{max_bytes}, by {step}");
-            assert_eq!(bench.metrics.discarded_bytes.get(), discarded);
-            let truncated = expected.iter().filter(|line| line.ends_with('…')).count();
-            assert_eq!(bench.metrics.truncated_too_long.get(), truncated as u64);
-        }
-    }
-}
-
-#[test]
-fn a_too_long_line_is_emitted_at_once_and_once() {
-    let mut bench = Bench::with(|settings| settings.max_bytes = 3);
-    bench.write(1, b"abc");
-    assert!(bench.seen.is_empty());
-    bench.write(1, b"d");
-    assert_eq!(bench.bodies(), ["abc…"]);
-    bench.write(2, b"efg");
-    bench.flush_idle(100);
-    assert!(bench.seen.is_empty());
-    assert_eq!(bench.metrics.flushed_idle.get(), 0);
-    bench.write(1, b"new\n");
-    assert_eq!(bench.bodies(), ["new"]);
-    assert_eq!(bench.metrics.discarded_bytes.get(), 4);
-}
-
-#[test]
-fn a_loss_ends_what_it_may_have_hit_and_marks_the_rest() {
-    let mut bench = Bench::with(|_| ());
-    bench.write(1, &block("own"));
-    bench.write(2, &block("other's"));
-    bench.write(3, b"shared");
-    bench.bodies();
-    bench.push(Chunk {
-        lost_before_bytes: 1,
-        ..chunk(1, b"x\ny\n")
-    });
-    assert_eq!(bench.bodies(), ["own…", "shared…", "x…", "y"]);
-    bench.write(2, b" goes on\nz\n");
-    assert_eq!(bench.bodies(), ["other's goes on…", "z"]);
-    assert_eq!(bench.metrics.truncated_lost.get(), 4);
-}
-
-#[test]
-fn a_loss_before_an_empty_chunk_marks_what_comes_next() {
-    let mut bench = Bench::with(|_| ());
-    bench.push(Chunk {
-        lost_before_bytes: 5,
-        ..chunk(1, b"")
-    });
-    bench.write(2, b"a");
-    bench.write(2, b"b\nc\n");
-    assert_eq!(bench.bodies(), ["ab…", "c"]);
-}
-
-#[test]
-fn a_write_that_never_ended_counts_as_a_loss() {
-    let mut bench = Bench::with(|_| ());
-    bench.push(part(1, 0, b"abc"));
-    bench.push(part(1, 0, b"def\nghi\nj"));
-    assert_eq!(bench.bodies(), ["abc…", "def…", "ghi"]);
-
-    let mut bench = Bench::with(|_| ());
-    bench.push(part(1, 0, b"abc"));
-    bench.finish();
-    assert_eq!(bench.bodies(), ["abc…"]);
-    assert_eq!(
-        (
-            bench.metrics.truncated_lost.get(),
-            bench.metrics.flushed_ended.get()
-        ),
-        (1, 1)
-    );
-}
-
-#[test]
-fn open_lines_are_flushed_when_idle_and_not_before() {
-    let mut bench = Bench::with(|settings| settings.idle_flush = Duration::from_secs(10));
-    bench.write(1, &block("old"));
-    bench.write(2, b"young");
-    bench.bodies();
-    let due = bench.assembler.next_flush(&bench.settings);
-    assert_eq!(due, Some(Timestamp::from_nanos(10_000_000_000)));
-    bench.flush_idle(9);
-    assert_eq!(bench.bodies(), [""; 0]);
-    bench.flush_idle(10);
-    assert_eq!(bench.bodies(), ["old"]);
-    bench.write(3, b" again");
-    bench.flush_idle(11);
-    assert_eq!(bench.bodies(), [""; 0]);
-    bench.flush_idle(12);
-    assert_eq!(bench.bodies(), ["young again"]);
-    assert_eq!(bench.assembler.next_flush(&bench.settings), None);
-    assert_eq!(bench.metrics.flushed_idle.get(), 2);
-}
-
-#[test]
-fn idle_flush_at_its_limits() {
-    let mut never = Bench::with(|settings| settings.idle_flush = Duration::MAX);
-    never.write(1, b"a");
-    assert_eq!(
-        never.assembler.next_flush(&never.settings),
-        Some(Timestamp::from_nanos(u64::MAX))
-    );
-    never.flush_idle(1 << 30);
-    assert_eq!(never.bodies(), [""; 0]);
-
-    let mut at_once = Bench::with(|settings| settings.idle_flush = Duration::ZERO);
-    at_once.write(1, b"a");
-    at_once.flush_idle(0);
-    assert_eq!(at_once.bodies(), ["a"]);
-}
-
-#[test]
-fn the_one_that_waited_longest_makes_room() {
-    for (limit, expected) in [
-        (0, ["1", "2", "1", "3"]),
-        (1, ["1", "2", "1", ""]),
-        (2, ["2", "", "", ""]),
-    ] {
-        let mut bench = Bench::with(|settings| {
-            settings.partial = Partial::PerWriter;
-            settings.max_partial_writers = limit;
-        });
-        for body in ["1", "2", "1", "3"] {
-            bench.write(body.parse().unwrap(), body.as_bytes());
-        }
-        let mut lines = bench.bodies();
-        assert_eq!(bench.metrics.flushed_crowded.get(), lines.len() as u64);
-        lines.resize(4, String::new());
-        assert_eq!(lines, expected, "limit {limit}");
-    }
-}
-
-#[test]
-fn the_end_emits_open_lines_in_the_order_they_began() {
-    let mut bench = Bench::with(|_| ());
-    bench.write(1, &block("first"));
-    bench.write(2, &block("second"));
-    bench.write(3, b"third");
-    bench.bodies();
-    bench.write(1, b" goes on");
-    bench.finish();
-    assert_eq!(bench.bodies(), ["first goes on", "second", "third"]);
-    assert_eq!(bench.metrics.flushed_ended.get(), 3);
-    bench.finish();
-    assert_eq!(bench.bodies(), [""; 0]);
 }

@@ -1,5 +1,7 @@
 //! The assembler against a model that goes byte by byte, keeps everything, and knows the rules as plain conditions.
 
+use std::time::Duration;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
