@@ -1,0 +1,221 @@
+//! What comes back from the cluster: which batches are done, which records are refused, which are to be sent again.
+//!
+//! Every record in flight holds an [`Arc`] of its batch. Whoever lets go of the last one acknowledges the batch; a record that
+//! is to be sent again keeps its own, so that its batch waits for it.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, DeliveryResult, Message as _};
+use rdkafka::producer::ProducerContext;
+use tracing::{debug, info, warn};
+
+use super::super::SinkMetrics;
+use super::super::metrics::DropReason;
+use crate::record::{Delivery, Receipt};
+
+/// A batch on its way.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    receipt: Receipt,
+    records: usize,
+    bytes: AtomicUsize,
+    dropped: AtomicUsize,
+}
+
+impl InFlight {
+    pub(super) fn new(delivery: Delivery) -> Self {
+        let Delivery { batch, receipt } = delivery;
+        let (bytes, dropped) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self {
+            receipt,
+            records: batch.len(),
+            bytes,
+            dropped,
+        }
+    }
+
+    /// The batch takes `bytes` on the wire.
+    pub(super) fn set_bytes(&self, bytes: usize) {
+        self.bytes.store(bytes, Ordering::Relaxed);
+    }
+}
+
+/// A record to be sent again.
+#[derive(Debug)]
+pub(super) struct Returned {
+    pub(super) topic: String,
+    pub(super) key: Option<Vec<u8>>,
+    pub(super) value: Vec<u8>,
+    pub(super) time_ms: Option<i64>,
+    pub(super) batch: Arc<InFlight>,
+}
+
+impl Returned {
+    fn new(message: &BorrowedMessage<'_>, batch: Arc<InFlight>) -> Self {
+        Self {
+            topic: message.topic().to_owned(),
+            key: message.key().map(<[u8]>::to_owned),
+            value: message.payload().unwrap_or_default().to_owned(),
+            time_ms: message.timestamp().to_millis(),
+            batch,
+        }
+    }
+}
+
+/// What the producers' threads report to the sink.
+#[derive(Debug)]
+pub(super) struct Reports {
+    pub(super) metrics: SinkMetrics,
+    returned: Mutex<Vec<Returned>>,
+    oversized: Mutex<Vec<Returned>>,
+    failing: AtomicBool,
+    failures: Mutex<Vec<RDKafkaErrorCode>>,
+}
+
+impl Reports {
+    pub(super) fn new(metrics: SinkMetrics) -> Self {
+        Self {
+            metrics,
+            returned: Mutex::default(),
+            oversized: Mutex::default(),
+            failing: AtomicBool::new(false),
+            failures: Mutex::default(),
+        }
+    }
+
+    /// Records to be sent again. No more than were in flight.
+    pub(super) fn returned(&self) -> MutexGuard<'_, Vec<Returned>> {
+        self.returned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records whose batch was too large for the topic: each is to be sent on its own. No more than were in flight.
+    pub(super) fn oversized(&self) -> MutexGuard<'_, Vec<Returned>> {
+        self.oversized
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One record of `batch` less is on its way.
+    pub(super) fn release(&self, batch: Arc<InFlight>) {
+        if let Some(InFlight {
+            receipt,
+            records,
+            bytes,
+            dropped,
+        }) = Arc::into_inner(batch)
+        {
+            let accepted = records.saturating_sub(dropped.into_inner());
+            self.metrics.accepted(accepted, bytes.into_inner());
+            receipt.acknowledge();
+        }
+    }
+
+    /// A record of `batch` is refused for good.
+    pub(super) fn refuse(&self, code: RDKafkaErrorCode, topic: &str, batch: Arc<InFlight>) {
+        let reason = refusal(code).unwrap_or(DropReason::Invalid);
+        batch.dropped.fetch_add(1, Ordering::Relaxed);
+        if self.metrics.dropped(reason) {
+            let (sink, remedy) = (self.metrics.name(), remedy(reason));
+            warn!(sink, topic, error = %code, remedy, "Kafka refuses a record, which is dropped; counted from now on");
+        }
+        self.release(batch);
+    }
+
+    fn succeeded(&self) {
+        if self.failing.load(Ordering::Relaxed) && self.failing.swap(false, Ordering::Relaxed) {
+            self.failures
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clear();
+            info!(sink = self.metrics.name(), "Kafka takes records again");
+        }
+    }
+
+    /// Says once an outage what is wrong: librdkafka repeats itself every second.
+    fn failed(&self, code: RDKafkaErrorCode, reason: &str) {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        if !failures.contains(&code) {
+            failures.push(code);
+            let sink = self.metrics.name();
+            warn!(sink, error = %code, reason, "Kafka is out of reach; records are held and sent when it is back");
+        }
+        self.failing.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Why no retry will make the cluster take a record that was refused with `code`.
+pub(super) const fn refusal(code: RDKafkaErrorCode) -> Option<DropReason> {
+    Some(match code {
+        RDKafkaErrorCode::MessageSizeTooLarge
+        | RDKafkaErrorCode::MessageBatchTooLarge
+        | RDKafkaErrorCode::InvalidMessageSize => DropReason::TooLarge,
+        RDKafkaErrorCode::UnknownTopic
+        | RDKafkaErrorCode::UnknownTopicOrPartition
+        | RDKafkaErrorCode::UnknownPartition => DropReason::UnknownTopic,
+        RDKafkaErrorCode::TopicAuthorizationFailed
+        | RDKafkaErrorCode::ClusterAuthorizationFailed => DropReason::NotAuthorized,
+        RDKafkaErrorCode::InvalidTopic
+        | RDKafkaErrorCode::InvalidRecord
+        | RDKafkaErrorCode::InvalidTimestamp
+        | RDKafkaErrorCode::InvalidArgument
+        | RDKafkaErrorCode::PolicyViolation => DropReason::Invalid,
+        _ => return None,
+    })
+}
+
+const fn remedy(reason: DropReason) -> &'static str {
+    match reason {
+        DropReason::TooLarge => "raise max_record_bytes and the topic's max.message.bytes",
+        DropReason::UnknownTopic => "create the topic, or let the brokers create topics",
+        DropReason::NotAuthorized => "allow the agent's user to write to the topic",
+        DropReason::Invalid => "see the error for what the cluster does not take",
+    }
+}
+
+/// Takes one producer's events, on its thread.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) reports: Arc<Reports>,
+    /// Each record is sent on its own: one that is too large is so by itself.
+    pub(super) alone: bool,
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        debug!(?level, facility, "librdkafka: {message}");
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.reports.failed(
+            error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail),
+            reason,
+        );
+    }
+}
+
+impl ProducerContext for Context {
+    type DeliveryOpaque = Arc<InFlight>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, batch: Arc<InFlight>) {
+        let Self { reports, alone } = self;
+        let (error, message) = match result {
+            Ok(_) => {
+                reports.succeeded();
+                return reports.release(batch);
+            }
+            Err((error, message)) => (error, message),
+        };
+        let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+        match refusal(code) {
+            Some(DropReason::TooLarge) if !alone => {
+                reports.oversized().push(Returned::new(message, batch));
+            }
+            Some(_) => reports.refuse(code, message.topic(), batch),
+            None => reports.returned().push(Returned::new(message, batch)),
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! Topics of Apache Kafka, by librdkafka.
+//!
+//! librdkafka keeps encoded records in bounded memory, batches, sends and retries them on threads of its own; its delivery
+//! reports acknowledge. A broker that is away loses nothing: memory fills, then deliveries fail, then the queue before this
+//! sink fills. Records refused for good are counted and logged once ([`delivery`]). What librdkafka gives up without a refusal is
+//! sent again from here.
+
+mod delivery;
+mod settings;
+mod template;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
+
+use self::delivery::{Context, InFlight, Reports, Returned, refusal};
+pub use self::settings::{Acks, Compression, Sasl, SaslMechanism, Settings, Tls};
+pub use self::template::{Template, TemplateError};
+use super::format::{ContainerCache, Encoder, Format};
+use super::{Sink, SinkMetrics};
+use crate::record::{Batch, Container, Delivery, Stream};
+
+/// How long one call may wait for room in librdkafka's memory.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// First pause while it is waited; it doubles.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// Why Kafka does not take records.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No broker is named.
+    #[error("kafka sink: `brokers` is empty; name at least one as `host:port`")]
+    NoBrokers,
+    /// The topic's template is wrong.
+    #[error("kafka sink: `topic`: {0}")]
+    Topic(#[source] TemplateError),
+    /// librdkafka refuses an option.
+    #[error("kafka sink: option `{option}`: {reason}")]
+    Option {
+        /// The option's name in librdkafka.
+        option: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// librdkafka refuses the options as a whole, or what they lead to.
+    #[error("kafka sink: failed to set up the client: {reason}")]
+    Client {
+        /// What is wrong.
+        reason: String,
+    },
+    /// Memory for records in flight is full.
+    #[error(
+        "kafka sink: the cluster takes records slower than they come, or none; {records} are in flight"
+    )]
+    Full {
+        /// Records in flight.
+        records: usize,
+    },
+    /// The producer cannot go on, and is made anew.
+    #[error("kafka sink: the producer failed and is restarted: {reason}")]
+    Fatal {
+        /// Why.
+        reason: String,
+    },
+    /// The deadline came.
+    #[error(
+        "kafka sink: {records} records were not delivered in time; they are lost with the agent"
+    )]
+    Undelivered {
+        /// How many.
+        records: usize,
+    },
+}
+
+/// Where the records of one container go, by stream.
+type Addresses = [Address; Stream::ALL.len()];
+
+#[derive(Debug)]
+struct Address {
+    topic: String,
+    key: Option<String>,
+}
+
+/// A batch that is being handed to librdkafka.
+struct Sending {
+    batch: Arc<Batch>,
+    in_flight: Arc<InFlight>,
+    next: usize,
+    bytes: usize,
+}
+
+/// Hands records to librdkafka.
+pub struct Kafka {
+    config: ClientConfig,
+    producer: ThreadedProducer<Context>,
+    /// Sends each record on its own; made when it is needed.
+    alone: Option<ThreadedProducer<Context>>,
+    reports: Arc<Reports>,
+    topic: Template,
+    key: Option<Template>,
+    headers: Option<OwnedHeaders>,
+    addresses: ContainerCache<Addresses>,
+    encoder: Encoder,
+    value: Vec<u8>,
+    sending: Option<Sending>,
+    broken: bool,
+}
+
+impl Kafka {
+    /// Checks the settings and starts the client. The brokers need not be there yet.
+    pub fn open(settings: &Settings, metrics: SinkMetrics) -> Result<Self, Error> {
+        if settings.brokers.is_empty() {
+            return Err(Error::NoBrokers);
+        }
+        settings.topic.check_topic().map_err(Error::Topic)?;
+        let config = settings.client_config();
+        let reports = Arc::new(Reports::new(metrics));
+        let producer = create(&config, &reports, false)?;
+        let insert = |headers: OwnedHeaders, (key, value): (&String, &String)| {
+            headers.insert(Header {
+                key,
+                value: Some(value),
+            })
+        };
+        let headers = (!settings.headers.is_empty())
+            .then(|| settings.headers.iter().fold(OwnedHeaders::new(), insert));
+        Ok(Self {
+            config,
+            producer,
+            alone: None,
+            reports,
+            topic: settings.topic.clone(),
+            key: settings.key.clone(),
+            headers,
+            addresses: ContainerCache::default(),
+            encoder: Encoder::new(Format::Json),
+            value: Vec::new(),
+            sending: None,
+            broken: false,
+        })
+    }
+
+    /// Hands over all that is left: what came back first, since it is older.
+    fn send_rest(&mut self) -> Result<(), Error> {
+        if self.broken {
+            // The old producer gives its records back as it is dropped.
+            self.producer = create(&self.config, &self.reports, false)?;
+            self.broken = false;
+        }
+        self.send_again()?;
+        let Some(mut sending) = self.sending.take() else {
+            return Ok(());
+        };
+        let result = self.send_batch(&mut sending);
+        if result.is_err() {
+            self.sending = Some(sending);
+            return result;
+        }
+        let Sending {
+            batch: _,
+            in_flight,
+            next: _,
+            bytes,
+        } = sending;
+        in_flight.set_bytes(bytes);
+        self.reports.release(in_flight);
+        Ok(())
+    }
+
+    fn send_batch(&mut self, sending: &mut Sending) -> Result<(), Error> {
+        let Sending {
+            batch,
+            in_flight,
+            next,
+            bytes,
+        } = sending;
+        while let Some(record) = batch.get(*next) {
+            let Self {
+                topic,
+                key,
+                addresses,
+                encoder,
+                value,
+                ..
+            } = self;
+            let make = |container: &Container| addresses_of(container, topic, key.as_ref());
+            let addresses = addresses.get_or_insert_with(record.container, make);
+            let Address { topic, key } = &addresses[record.stream.index()];
+            value.clear();
+            encoder.append(&record, value);
+            let mut message = BaseRecord::with_opaque_to(topic, Arc::clone(in_flight))
+                .payload(&**value)
+                .timestamp((record.time.as_nanos() / 1_000_000) as i64);
+            message.key = key.as_deref().map(str::as_bytes);
+            message.headers.clone_from(&self.headers);
+            let sent = send(&self.producer, &self.reports, message);
+            self.broken |= matches!(sent, Err(Error::Fatal { .. }));
+            sent?;
+            *next += 1;
+            *bytes += value.len();
+        }
+        Ok(())
+    }
+
+    /// Sends what came back.
+    fn send_again(&mut self) -> Result<(), Error> {
+        let mut returned = std::mem::take(&mut *self.reports.returned());
+        let sent = self.send_each(&self.producer, &mut returned);
+        self.reports.returned().append(&mut returned);
+        self.broken |= matches!(sent, Err(Error::Fatal { .. }));
+        sent?;
+
+        let mut oversized = std::mem::take(&mut *self.reports.oversized());
+        if oversized.is_empty() {
+            return Ok(());
+        }
+        let alone = match self.alone.take() {
+            Some(alone) => alone,
+            None => create(&self.config, &self.reports, true)?,
+        };
+        let sent = self.send_each(&alone, &mut oversized);
+        self.reports.oversized().append(&mut oversized);
+        if !matches!(sent, Err(Error::Fatal { .. })) {
+            self.alone = Some(alone);
+        }
+        sent
+    }
+
+    /// Sends records in order; leaves those that are not sent.
+    fn send_each(
+        &self,
+        producer: &ThreadedProducer<Context>,
+        records: &mut Vec<Returned>,
+    ) -> Result<(), Error> {
+        let mut result = Ok(());
+        let mut sent = 0;
+        for Returned {
+            topic,
+            key,
+            value,
+            time_ms,
+            batch,
+        } in &*records
+        {
+            let mut message =
+                BaseRecord::with_opaque_to(topic, Arc::clone(batch)).payload(&**value);
+            message.key = key.as_deref();
+            message.timestamp = *time_ms;
+            message.headers.clone_from(&self.headers);
+            result = send(producer, &self.reports, message);
+            if result.is_err() {
+                break;
+            }
+            sent += 1;
+        }
+        for Returned { batch, .. } in records.drain(..sent) {
+            self.reports.release(batch);
+        }
+        result
+    }
+
+    fn undelivered(&self) -> usize {
+        let in_flight = |producer: &ThreadedProducer<Context>| producer.in_flight_count() as usize;
+        let rest = |sending: &Sending| sending.batch.len() - sending.next;
+        in_flight(&self.producer)
+            + self.alone.as_ref().map_or(0, in_flight)
+            + self.reports.returned().len()
+            + self.reports.oversized().len()
+            + self.sending.as_ref().map_or(0, rest)
+    }
+}
+
+impl Sink for Kafka {
+    fn deliver(&mut self, delivery: Delivery) -> Result<(), super::Error> {
+        let batch = Arc::clone(&delivery.batch);
+        let in_flight = Arc::new(InFlight::new(delivery));
+        self.sending = Some(Sending {
+            batch,
+            in_flight,
+            next: 0,
+            bytes: 0,
+        });
+        Ok(self.send_rest()?)
+    }
+
+    fn tick(&mut self) -> Result<(), super::Error> {
+        Ok(self.send_rest()?)
+    }
+
+    fn close(&mut self, deadline: Instant) -> Result<(), super::Error> {
+        loop {
+            let sent = self.send_rest();
+            let left = deadline.saturating_duration_since(Instant::now());
+            // Reports come while it is waited; whether all is delivered is counted below.
+            let _flushed = self.producer.flush(left);
+            let left = deadline.saturating_duration_since(Instant::now());
+            let _flushed = self.alone.as_ref().map(|alone| alone.flush(left));
+            let records = self.undelivered();
+            if records == 0 {
+                return Ok(sent?);
+            }
+            if Instant::now() >= deadline {
+                return Err(Error::Undelivered { records }.into());
+            }
+        }
+    }
+}
+
+fn create(
+    config: &ClientConfig,
+    reports: &Arc<Reports>,
+    alone: bool,
+) -> Result<ThreadedProducer<Context>, Error> {
+    /// Would keep the reports of delivered records from us, and nothing would ever be acknowledged.
+    const ONLY_ERRORS: &str = "delivery.report.only.error";
+    if config.get(ONLY_ERRORS).is_some() {
+        let reason = "may not be set: deliveries could not be acknowledged".to_owned();
+        return Err(Error::Option {
+            option: ONLY_ERRORS.to_owned(),
+            reason,
+        });
+    }
+    let mut config = config.clone();
+    if alone {
+        config.set("batch.num.messages", "1");
+    }
+    let context = Context {
+        reports: Arc::clone(reports),
+        alone,
+    };
+    config
+        .create_with_context(context)
+        .map_err(|error| match error {
+            KafkaError::ClientConfig(_, reason, option, _secret) => {
+                Error::Option { option, reason }
+            }
+            KafkaError::ClientCreation(reason) => Error::Client { reason },
+            other => Error::Client {
+                reason: other.to_string(),
+            },
+        })
+}
+
+/// Hands one record to librdkafka, waiting for room for a while. A record that is refused at once is done with.
+fn send(
+    producer: &ThreadedProducer<Context>,
+    reports: &Reports,
+    mut message: BaseRecord<'_, [u8], [u8], Arc<InFlight>>,
+) -> Result<(), Error> {
+    let mut pause = PAUSE;
+    loop {
+        let Err((error, unsent)) = producer.send(message) else {
+            return Ok(());
+        };
+        message = unsent;
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::QueueFull) if pause < PATIENCE => {
+                std::thread::sleep(pause);
+                pause *= 2;
+            }
+            Some(RDKafkaErrorCode::QueueFull) => {
+                return Err(Error::Full {
+                    records: producer.in_flight_count() as usize,
+                });
+            }
+            Some(code) if refusal(code).is_some() => {
+                reports.refuse(code, message.topic, message.delivery_opaque);
+                return Ok(());
+            }
+            _ => {
+                return Err(Error::Fatal {
+                    reason: error.to_string(),
+                });
+            }
+        }
+    }
+}
+
+fn addresses_of(container: &Container, topic: &Template, key: Option<&Template>) -> Addresses {
+    Stream::ALL.map(|stream| Address {
+        topic: topic.render_topic(container, stream),
+        key: key.map(|key| key.render(container, stream)),
+    })
+}
+
+#[cfg(test)]
+mod tests;
