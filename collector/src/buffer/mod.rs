@@ -8,6 +8,8 @@
 mod ledger;
 mod metrics;
 mod queue;
+#[cfg(test)]
+mod samples;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -13,6 +13,8 @@ mod format;
 mod kafka;
 mod metrics;
 mod retry;
+#[cfg(test)]
+mod samples;
 mod worker;
 
 use std::time::Instant;

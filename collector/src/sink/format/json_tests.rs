@@ -50,13 +50,14 @@ fn leaves_out_what_is_not_known() {
         .unwrap();
     let uid = serde_json::from_str::<Value>(&text).unwrap()["log.record.uid"].clone();
     assert_eq!(uid.as_str().unwrap().len(), 32);
+    let id = id();
     let expected = [
         r#"{"timestamp":"2023-11-14T22:13:20.000000001Z","#,
         r#""observed_timestamp":"2023-11-14T22:13:21.500000000Z","#,
         r#""body":"hello","log.iostream":"stderr","log.record.uid":"#,
         &uid.to_string(),
         r#","log.capture.mode":"ebpf","container.id":""#,
-        id().as_str(),
+        id.as_str(),
         r#""}"#,
     ];
     assert_eq!(text, expected.concat());

@@ -1,0 +1,64 @@
+//! Deliveries for tests.
+
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, unbounded};
+
+use crate::record::{
+    Acknowledgement, Batch, Container, ContainerId, Delivery, Line, Mode, Receipt, Stream, Timestamp,
+};
+
+/// A container with this name, whose id is made of its length.
+pub(super) fn container(name: &str) -> Arc<Container> {
+    let id = ContainerId::from_bytes(format!("{:064x}", name.len()).as_bytes()).unwrap();
+    Arc::new(Container { name: Some(name.into()), ..Container::unexplained(id) })
+}
+
+/// A batch of lines that `container` wrote to its standard output.
+pub(super) fn batch(container: &Arc<Container>, bodies: &[&str]) -> Arc<Batch> {
+    let mut batch = Batch::new(Timestamp::from_nanos(1_700_000_000_000_000_000));
+    for (sequence, body) in (0..).zip(bodies) {
+        let line = Line {
+            body: body.as_bytes(),
+            time: Timestamp::from_nanos(1_700_000_000_000_000_000 + sequence),
+            mode: Mode::Ebpf,
+            writer: None,
+            sequence,
+            index: 0,
+            truncated: false,
+        };
+        assert!(batch.push(container, Stream::Stdout, &line));
+    }
+    Arc::new(batch)
+}
+
+/// Makes deliveries, and sees which are acknowledged.
+pub(super) struct Deliveries {
+    container: Arc<Container>,
+    sender: crossbeam_channel::Sender<Acknowledgement>,
+    receiver: Receiver<Acknowledgement>,
+    next: u64,
+}
+
+impl Deliveries {
+    pub(super) fn of(name: &str) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "a test makes a handful of deliveries")]
+        let (sender, receiver) = unbounded();
+        Self { container: container(name), sender, receiver, next: 0 }
+    }
+
+    /// The next delivery, numbered from 0.
+    pub(super) fn next(&mut self, bodies: &[&str]) -> Delivery {
+        let acknowledgement = Acknowledgement { batch: self.next, sink: 0 };
+        self.next += 1;
+        Delivery {
+            batch: batch(&self.container, bodies),
+            receipt: Receipt::new(acknowledgement, self.sender.clone()),
+        }
+    }
+
+    /// Batches acknowledged since the last call.
+    pub(super) fn acknowledged(&self) -> Vec<u64> {
+        self.receiver.try_iter().map(|acknowledgement| acknowledgement.batch).collect()
+    }
+}
