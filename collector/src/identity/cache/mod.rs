@@ -8,6 +8,9 @@ use super::report::{Action, Described};
 use super::{Change, Metrics};
 use crate::record::{Container, ContainerId};
 
+#[cfg(test)]
+mod tests;
+
 /// Containers by id, at most `limit` of them.
 #[derive(Debug)]
 pub(super) struct Cache {
