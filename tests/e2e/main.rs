@@ -1,0 +1,10 @@
+//! The collector against a real kernel, a real Docker engine and a real Kafka broker: one file for each promise.
+//!
+//! Needs root; a machine that lacks something skips tests, loudly, unless `CI` or `WRITETAP_REQUIRE_ALL=1` is set.
+
+#[path = "../workload/body.rs"]
+mod body;
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod counterparts;

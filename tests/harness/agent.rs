@@ -1,0 +1,286 @@
+//! A collector under test, as an operator runs it.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::metrics::Metrics;
+use super::process::Process;
+use super::{Record, Site, broker, record, wait};
+
+/// Names the program to test, instead of the one that Cargo built beside the tests.
+const PROGRAM: &str = "WRITETAP_BIN";
+/// How long it may take to get ready, and to end when told to.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The configuration of a collector; each part is YAML, in flow style, without its braces.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// `capture`
+    pub(crate) capture: String,
+    /// `identity.docker.address`
+    pub(crate) docker: String,
+    /// `line`
+    pub(crate) line: String,
+    /// `sinks`; records on standard output are what [`Agent::records`] reads.
+    pub(crate) sinks: String,
+}
+
+impl Config {
+    /// Records of the containers of `engine`, on standard output; all else as it comes.
+    pub(crate) fn new(engine: &super::Engine) -> Self {
+        Self {
+            capture: String::new(),
+            docker: engine.address(),
+            line: String::new(),
+            sinks: "out: { type: console, format: json }".into(),
+        }
+    }
+
+    /// The same with another `capture`.
+    pub(crate) fn capture(self, capture: impl Into<String>) -> Self {
+        Self {
+            capture: capture.into(),
+            ..self
+        }
+    }
+
+    /// The same with other `sinks`.
+    pub(crate) fn sinks(self, sinks: impl Into<String>) -> Self {
+        Self {
+            sinks: sinks.into(),
+            ..self
+        }
+    }
+
+    /// The same with a Kafka sink alone, with a topic of that template.
+    pub(crate) fn kafka(self, broker: &str, topic: &str) -> Self {
+        self.sinks(format!(
+            "k: {{ type: kafka, brokers: [\"{broker}\"], topic: \"{topic}\" }}"
+        ))
+    }
+
+    /// As the file has it.
+    pub(crate) fn text(&self, admin: &str) -> String {
+        let Self {
+            capture,
+            docker,
+            line,
+            sinks,
+        } = self;
+        let mut text = String::new();
+        for (key, value) in [
+            ("capture", capture.as_str()),
+            ("identity", &format!("docker: {{ address: \"{docker}\" }}")),
+            ("line", line),
+            ("sinks", sinks),
+            ("admin", &format!("listen: \"{admin}\"")),
+        ] {
+            if !value.is_empty() {
+                // Writing to a string cannot fail.
+                let _infallible = writeln!(text, "{key}: {{ {value} }}");
+            }
+        }
+        text
+    }
+}
+
+/// A running collector. What it said on stderr is shown when its test fails.
+#[derive(Debug)]
+pub(crate) struct Agent {
+    process: Process,
+    folder: TempDir,
+    admin: String,
+}
+
+impl Agent {
+    /// Starts a collector and waits until it is ready.
+    pub(crate) fn start(config: &Config) -> Result<Self> {
+        let mut agent = Self::launch(config)?;
+        agent.until("the collector's readiness", |agent| {
+            Ok(agent
+                .get("/readyz")
+                .ok()
+                .filter(|(code, _)| *code == 200)
+                .map(|_| ()))
+        })?;
+        Ok(agent)
+    }
+
+    /// Starts a collector that may not get ready; waits until it answers at all.
+    pub(crate) fn start_unready(config: &Config) -> Result<Self> {
+        let mut agent = Self::launch(config)?;
+        agent.until("the collector's answer", |agent| {
+            Ok(agent.get("/healthz").ok())
+        })?;
+        Ok(agent)
+    }
+
+    /// Waits for a condition; fails at once when the collector ends.
+    pub(crate) fn until<T>(
+        &mut self,
+        what: &str,
+        mut ask: impl FnMut(&mut Self) -> Result<Option<T>>,
+    ) -> Result<T> {
+        wait::until(what, PATIENCE, || {
+            if let Some(status) = self.process.ended()? {
+                bail!("the collector ended, {status}, while a test waited for {what}");
+            }
+            ask(self)
+        })
+    }
+
+    /// Waits until a container has that many records on standard output.
+    pub(crate) fn until_records(&mut self, container: &str, count: usize) -> Result<Vec<Record>> {
+        self.until(&format!("{count} records of `{container}`"), |agent| {
+            Ok(Some(agent.records(container)?).filter(|records| records.len() >= count))
+        })
+    }
+
+    /// The records of a container on standard output so far, in order.
+    pub(crate) fn records(&self, container: &str) -> Result<Vec<Record>> {
+        record::of_container(
+            &std::fs::read(self.folder.path().join("stdout"))?,
+            container,
+        )
+    }
+
+    /// `/metrics`
+    pub(crate) fn metrics(&self) -> Result<Metrics> {
+        let (code, text) = self.get("/metrics")?;
+        ensure!(code == 200, "/metrics answered {code}: {text}");
+        Metrics::parse(&text)
+    }
+
+    /// Status code and body of an admin page.
+    pub(crate) fn get(&self, page: &str) -> Result<(u16, String)> {
+        let mut stream = TcpStream::connect(&self.admin)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        write!(
+            stream,
+            "GET {page} HTTP/1.0\r\nHost: {}\r\n\r\n",
+            self.admin
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (head, body) = answer
+            .split_once("\r\n\r\n")
+            .context("no end of the headers")?;
+        let code = head.split(' ').nth(1).context("no status code")?.parse()?;
+        Ok((code, body.to_owned()))
+    }
+
+    /// What it said on stderr so far.
+    pub(crate) fn said(&self) -> String {
+        self.process.said()
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&mut self, signal: Signal) -> Result<()> {
+        self.process.signal(signal)
+    }
+
+    /// Puts another configuration in the place of the one it was started with.
+    pub(crate) fn rewrite(&self, config: &str) -> Result<()> {
+        Ok(std::fs::write(
+            self.folder.path().join("writetap.yaml"),
+            config,
+        )?)
+    }
+
+    /// The configuration as it is on disk.
+    pub(crate) fn configuration(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(
+            self.folder.path().join("writetap.yaml"),
+        )?)
+    }
+
+    /// Stops it with SIGTERM, which drains what it took; returns the records of each asked container.
+    pub(crate) fn stop<const N: usize>(
+        mut self,
+        containers: [&str; N],
+    ) -> Result<[Vec<Record>; N]> {
+        let status = self.process.end(Signal::TERM, PATIENCE)?;
+        ensure!(
+            status.code() == Some(0),
+            "the collector ended with {status}"
+        );
+        let mut records = [const { Vec::new() }; N];
+        for (records, container) in records.iter_mut().zip(containers) {
+            *records = self.records(container)?;
+        }
+        Ok(records)
+    }
+
+    fn launch(config: &Config) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let [admin] = broker::free_addresses()?;
+        let file = folder.path().join("writetap.yaml");
+        std::fs::write(&file, config.text(&admin))?;
+        let mut command = program()?;
+        command
+            .current_dir(folder.path())
+            .arg("run")
+            .arg("--config")
+            .arg(&file);
+        let stdout = File::create(folder.path().join("stdout"))?;
+        let process = Process::start(&mut command, &folder.path().join("stderr"), Some(stdout))?;
+        Ok(Self {
+            process,
+            folder,
+            admin,
+        })
+    }
+}
+
+impl Drop for Agent {
+    /// The test runner shows this if the test fails, and keeps it to itself if not.
+    fn drop(&mut self) {
+        eprintln!(
+            "--- stderr of collector {}:\n{}---",
+            self.process.pid(),
+            self.said()
+        );
+    }
+}
+
+/// The program under test, to be told its arguments.
+pub(crate) fn program() -> Result<Command> {
+    let path = std::env::var_os(PROGRAM).map_or_else(built, PathBuf::from);
+    Ok(Site::get()?.command(path))
+}
+
+fn built() -> PathBuf {
+    Path::new(env!("CARGO_BIN_EXE_writetap")).to_owned()
+}
+
+/// What the program did with a configuration that it cannot run with: exit status and what it said on stderr.
+pub(crate) fn refused(config: &str, wrap: &[&str]) -> Result<(ExitStatus, String)> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("writetap.yaml");
+    std::fs::write(&file, config)?;
+    let program = program()?;
+    let mut command = Site::get()?.command(
+        wrap.first()
+            .map_or(program.get_program(), |first| first.as_ref()),
+    );
+    if !wrap.is_empty() {
+        command.args(&wrap[1..]).arg(program.get_program());
+    }
+    command
+        .current_dir("/")
+        .arg("run")
+        .arg("--config")
+        .arg(&file);
+    let mut process = Process::start(&mut command, &folder.path().join("stderr"), None)?;
+    let status = wait::until("the end of the collector", PATIENCE, || process.ended())?;
+    Ok((status, process.said()))
+}

@@ -1,0 +1,81 @@
+//! The collector's metrics, as a scrape gets them.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+
+/// One scrape.
+#[derive(Debug)]
+pub(crate) struct Metrics(Vec<Sample>);
+
+#[derive(Debug)]
+struct Sample {
+    name: String,
+    labels: BTreeMap<String, String>,
+    value: f64,
+}
+
+impl Metrics {
+    /// Of the text format.
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        let samples = text
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with('#'));
+        samples.map(sample).collect::<Result<_>>().map(Self)
+    }
+
+    /// Sum of the series of that name that have all of these labels; 0 if there is none. Counters are whole numbers.
+    pub(crate) fn sum(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
+        let has = |sample: &&Sample| {
+            labels
+                .iter()
+                .all(|&(label, value)| sample.labels.get(label).is_some_and(|v| v == value))
+        };
+        let samples = self
+            .0
+            .iter()
+            .filter(|sample| sample.name == name)
+            .filter(has);
+        samples.map(|sample| sample.value as u64).sum()
+    }
+
+    /// A counter of a container, both streams together.
+    pub(crate) fn of_container(&self, name: &str, container: &str) -> u64 {
+        self.sum(name, &[("container_name", container)])
+    }
+}
+
+/// `name{label="value",…} number`
+fn sample(line: &str) -> Result<Sample> {
+    let context = || format!("no sample: {line}");
+    let (series, value) = line.rsplit_once(' ').with_context(context)?;
+    let value = value.parse().with_context(context)?;
+    let (name, mut rest) = series.split_once('{').unwrap_or((series, "}"));
+    let mut labels = BTreeMap::new();
+    while let Some((label, text)) = rest.trim_start_matches(',').split_once("=\"") {
+        let (value, length) = unescape(text).with_context(context)?;
+        labels.insert(label.to_owned(), value);
+        rest = &text[length..];
+    }
+    Ok(Sample {
+        name: name.to_owned(),
+        labels,
+        value,
+    })
+}
+
+/// A label's value up to its closing quote, and the length of both as written.
+fn unescape(text: &str) -> Option<(String, usize)> {
+    let mut value = String::new();
+    let mut characters = text.char_indices();
+    loop {
+        match characters.next()? {
+            (at, '"') => return Some((value, at + 1)),
+            (_, '\\') => match characters.next()?.1 {
+                'n' => value.push('\n'),
+                other => value.push(other),
+            },
+            (_, other) => value.push(other),
+        }
+    }
+}
