@@ -6,24 +6,28 @@ use anyhow::Result;
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
-use crate::harness::{self, Run, topic};
+use crate::harness::{self, Run, docker_log, topic};
 
 #[test]
 fn the_engine_logs_what_a_container_writes() -> Result<()> {
     let Some(engine) = harness::engine()? else {
         return Ok(());
     };
-    engine.run(Run::busybox(
-        "counterpart",
-        &["sh", "-c", "echo out; echo err >&2"],
-    ))?;
-    assert_eq!(engine.docker(&["logs", "counterpart"])?, "out");
+    let script = "echo out; echo err >&2; head -c 40000 /dev/zero | tr '\\0' x; echo; printf end";
+    engine.run(Run::busybox("counterpart", &["sh", "-c", script]))?;
+    let log = std::fs::read_to_string(engine.inspect("counterpart", ".LogPath")?)?;
+    let whole = vec![b'x'; 40_000];
+    assert_eq!(
+        docker_log::lines(&log, "stdout")?,
+        [b"out".to_vec(), whole, b"end".to_vec()]
+    );
+    assert_eq!(docker_log::lines(&log, "stderr")?, [b"err".to_vec()]);
     Ok(())
 }
 
 #[test]
 fn the_broker_keeps_records_in_order() -> Result<()> {
-    let Some((_, broker)) = harness::engine_and_broker()? else {
+    let Some(broker) = harness::broker()? else {
         return Ok(());
     };
     let producer: BaseProducer = ClientConfig::new()

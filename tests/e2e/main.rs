@@ -7,4 +7,10 @@ mod body;
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod accounting;
+mod bad_input;
 mod counterparts;
+mod delivery;
+mod differential;
+mod lifecycle;
+mod writers;

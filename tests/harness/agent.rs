@@ -1,9 +1,11 @@
 //! A collector under test, as an operator runs it.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
@@ -14,20 +16,20 @@ use tempfile::TempDir;
 
 use super::metrics::Metrics;
 use super::process::Process;
-use super::{Record, Site, broker, record, wait};
+use super::{Broker, Record, Site, broker, record, wait};
 
 /// Names the program to test, instead of the one that Cargo built beside the tests.
 const PROGRAM: &str = "WRITETAP_BIN";
 /// How long it may take to get ready, and to end when told to.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The configuration of a collector; each part is YAML, in flow style, without its braces.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     /// `capture`
     pub(crate) capture: String,
-    /// `identity.docker.address`
-    pub(crate) docker: String,
+    /// `identity`
+    pub(crate) identity: String,
     /// `line`
     pub(crate) line: String,
     /// `sinks`; records on standard output are what [`Agent::records`] reads.
@@ -39,7 +41,7 @@ impl Config {
     pub(crate) fn new(engine: &super::Engine) -> Self {
         Self {
             capture: String::new(),
-            docker: engine.address(),
+            identity: format!("docker: {{ address: \"{}\" }}", engine.address()),
             line: String::new(),
             sinks: "out: { type: console, format: json }".into(),
         }
@@ -53,6 +55,22 @@ impl Config {
         }
     }
 
+    /// The same with another `identity`.
+    pub(crate) fn identity(self, identity: impl Into<String>) -> Self {
+        Self {
+            identity: identity.into(),
+            ..self
+        }
+    }
+
+    /// The same with another `line`.
+    pub(crate) fn line(self, line: impl Into<String>) -> Self {
+        Self {
+            line: line.into(),
+            ..self
+        }
+    }
+
     /// The same with other `sinks`.
     pub(crate) fn sinks(self, sinks: impl Into<String>) -> Self {
         Self {
@@ -61,10 +79,12 @@ impl Config {
         }
     }
 
-    /// The same with a Kafka sink alone, with a topic of that template.
-    pub(crate) fn kafka(self, broker: &str, topic: &str) -> Self {
+    /// The same with a Kafka sink alone: topic `logs-` and the container's name.
+    pub(crate) fn kafka(self, broker: &Broker) -> Self {
+        let address = broker.address();
+        let topic = "logs-{{ name }}";
         self.sinks(format!(
-            "k: {{ type: kafka, brokers: [\"{broker}\"], topic: \"{topic}\" }}"
+            "k: {{ type: kafka, brokers: [\"{address}\"], topic: \"{topic}\" }}"
         ))
     }
 
@@ -72,14 +92,14 @@ impl Config {
     pub(crate) fn text(&self, admin: &str) -> String {
         let Self {
             capture,
-            docker,
+            identity,
             line,
             sinks,
         } = self;
         let mut text = String::new();
         for (key, value) in [
             ("capture", capture.as_str()),
-            ("identity", &format!("docker: {{ address: \"{docker}\" }}")),
+            ("identity", identity),
             ("line", line),
             ("sinks", sinks),
             ("admin", &format!("listen: \"{admin}\"")),
@@ -145,7 +165,7 @@ impl Agent {
         })
     }
 
-    /// The records of a container on standard output so far, in order.
+    /// The records of a container, by its name or its full id, on standard output so far, in order.
     pub(crate) fn records(&self, container: &str) -> Result<Vec<Record>> {
         record::of_container(
             &std::fs::read(self.folder.path().join("stdout"))?,
@@ -262,20 +282,26 @@ fn built() -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_writetap")).to_owned()
 }
 
-/// What the program did with a configuration that it cannot run with: exit status and what it said on stderr.
+/// How the program ended that could not run: its status, and what it said on stderr.
+///
+/// `wrap` is a program with arguments that runs it; anyone may run the copy of the program that it is given.
 pub(crate) fn refused(config: &str, wrap: &[&str]) -> Result<(ExitStatus, String)> {
     let folder = tempfile::tempdir()?;
-    let file = folder.path().join("writetap.yaml");
-    std::fs::write(&file, config)?;
-    let program = program()?;
-    let mut command = Site::get()?.command(
-        wrap.first()
-            .map_or(program.get_program(), |first| first.as_ref()),
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
+    let (file, copy) = (
+        folder.path().join("writetap.yaml"),
+        folder.path().join("writetap"),
     );
-    if !wrap.is_empty() {
-        command.args(&wrap[1..]).arg(program.get_program());
-    }
+    std::fs::write(&file, config)?;
+    std::fs::copy(program()?.get_program(), &copy)?;
+    let words: Vec<&OsStr> = wrap
+        .iter()
+        .map(OsStr::new)
+        .chain([copy.as_os_str()])
+        .collect();
+    let mut command = Site::get()?.command(words[0]);
     command
+        .args(&words[1..])
         .current_dir("/")
         .arg("run")
         .arg("--config")

@@ -1,4 +1,4 @@
-//! A real Apache Kafka: one node, KRaft, on loopback, its data in the [`Site`].
+//! A real Apache Kafka: one node (`KRaft`), on loopback, its data in the [`Site`].
 
 use std::net::TcpListener;
 use std::path::PathBuf;

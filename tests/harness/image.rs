@@ -38,6 +38,12 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
+/// Whether `host` containers have a program of that name or path.
+pub(crate) fn on_host(program: &str) -> bool {
+    let folders = [Path::new("/usr/bin"), Path::new("/usr/sbin")];
+    folders.iter().any(|folder| folder.join(program).is_file())
+}
+
 /// The workload program: Cargo puts it into `examples` beside the folder of this test binary.
 pub(crate) fn workload() -> PathBuf {
     let test = std::env::current_exe().unwrap_or_default();

@@ -5,6 +5,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod broker;
+pub(crate) mod docker_log;
 pub(crate) mod engine;
 pub(crate) mod image;
 pub(crate) mod metrics;
@@ -15,7 +16,8 @@ pub(crate) mod site;
 pub(crate) mod topic;
 pub(crate) mod wait;
 
-use std::sync::OnceLock;
+use std::ops::Deref;
+use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use anyhow::{Result, anyhow};
 
@@ -28,32 +30,76 @@ pub(crate) use site::Site;
 /// What could be started once for all tests, or the text of why not.
 type Shared<T> = OnceLock<std::result::Result<T, String>>;
 
-/// The engine that all tests share; `None` where this machine cannot run it and the test is skipped.
-///
-/// A test that kills or restarts its engine starts one of its own ([`Engine::start`]).
-pub(crate) fn engine() -> Result<Option<&'static Engine>> {
-    static ENGINE: Shared<Engine> = OnceLock::new();
-    if !need::met(&need::ENGINE)? {
-        return Ok(None);
-    }
-    once(&ENGINE, || Engine::start("engine")).map(Some)
+/// Tests run beside each other, or alone: each collector captures the containers of all tests.
+static TURN: RwLock<()> = RwLock::new(());
+
+/// The right to use the engine that all tests share. A test that kills or restarts its engine starts one of its own
+/// ([`Engine::start`]) while it holds this.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    engine: &'static Engine,
+    _held: Held,
 }
 
-/// The broker that all tests share, and the engine; `None` where this machine cannot run one of them.
-pub(crate) fn engine_and_broker() -> Result<Option<(&'static Engine, &'static Broker)>> {
+#[derive(Debug)]
+enum Held {
+    Beside(#[expect(dead_code, reason = "held")] RwLockReadGuard<'static, ()>),
+    Alone(#[expect(dead_code, reason = "held")] RwLockWriteGuard<'static, ()>),
+}
+
+impl Deref for Turn {
+    type Target = Engine;
+
+    fn deref(&self) -> &Engine {
+        self.engine
+    }
+}
+
+/// A turn beside other tests; `None` where this machine lacks something, and the test is skipped.
+pub(crate) fn engine() -> Result<Option<Turn>> {
+    let held = || Held::Beside(TURN.read().unwrap_or_else(PoisonError::into_inner));
+    turn(held)
+}
+
+/// The same for a test that writes so much that it needs the machine for itself.
+pub(crate) fn engine_alone() -> Result<Option<Turn>> {
+    let held = || Held::Alone(TURN.write().unwrap_or_else(PoisonError::into_inner));
+    turn(held)
+}
+
+/// The broker that all tests share; `None` where this machine cannot run one.
+pub(crate) fn broker() -> Result<Option<&'static Broker>> {
     static BROKER: Shared<Broker> = OnceLock::new();
     if !need::met(&need::BROKER)? {
         return Ok(None);
     }
-    let Some(engine) = engine()? else {
-        return Ok(None);
-    };
-    let broker = once(&BROKER, || {
+    let start = || {
         let broker = Broker::prepare("broker")?;
         broker.start()?;
         Ok(broker)
-    })?;
-    Ok(Some((engine, broker)))
+    };
+    once(&BROKER, start).map(Some)
+}
+
+/// A broker of the test's own, formatted and not yet started.
+pub(crate) fn broker_to_start(name: &str) -> Result<Option<Broker>> {
+    if need::met(&need::BROKER)? {
+        Broker::prepare(name).map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
+fn turn(held: impl FnOnce() -> Held) -> Result<Option<Turn>> {
+    static ENGINE: Shared<Engine> = OnceLock::new();
+    if !need::met(&need::ENGINE)? {
+        return Ok(None);
+    }
+    let engine = once(&ENGINE, || Engine::start("engine"))?;
+    Ok(Some(Turn {
+        engine,
+        _held: held(),
+    }))
 }
 
 fn once<T>(cell: &'static Shared<T>, start: impl FnOnce() -> Result<T>) -> Result<&'static T> {

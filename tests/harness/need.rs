@@ -21,24 +21,29 @@ pub(crate) const ENGINE: [Need; 4] = [root, bpf, programs, workload];
 /// For a Kafka broker, besides.
 pub(crate) const BROKER: [Need; 2] = [java, broker_library];
 
-/// Whether all needs are met. If not, says so under the name of the calling test, with the number of such tests so far;
-/// an error where every test must run.
+/// Whether all needs are met. If not, the calling test is [skipped](skip), or fails where every test must run.
 pub(crate) fn met(needs: &[Need]) -> Result<bool> {
-    static SKIPPED: AtomicUsize = AtomicUsize::new(0);
     let missing: Vec<String> = needs.iter().filter_map(|need| need()).collect();
     if missing.is_empty() {
         return Ok(true);
     }
-    let reason = missing.join("; ");
+    let missing = missing.join("; ");
     if REQUIRE_ALL
         .iter()
         .any(|name| std::env::var_os(name).is_some_and(|value| value != "0"))
     {
         bail!(
-            "may not be skipped ({} is set): {reason}",
+            "may not be skipped ({} is set): {missing}",
             REQUIRE_ALL.join(" or ")
         );
     }
+    skip(&missing)?;
+    Ok(false)
+}
+
+/// Says that the calling test is skipped, and how many are by now.
+pub(crate) fn skip(reason: &str) -> Result<()> {
+    static SKIPPED: AtomicUsize = AtomicUsize::new(0);
     let thread = std::thread::current();
     let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
     // Not `eprintln!`, which the test runner keeps to itself when the test passes.
@@ -47,7 +52,7 @@ pub(crate) fn met(needs: &[Need]) -> Result<bool> {
         "SKIPPED {}: {reason} ({count} skipped)",
         thread.name().unwrap_or("?")
     )?;
-    Ok(false)
+    Ok(())
 }
 
 fn root() -> Option<String> {

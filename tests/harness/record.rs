@@ -98,21 +98,21 @@ impl Record {
     }
 }
 
-/// The records of one container among whole lines of JSON, in order.
-pub(crate) fn of_container(lines: &[u8], name: &str) -> Result<Vec<Record>> {
+/// The records of one container, by its name or its full id, among lines of JSON, in order. What follows the last
+/// newline is not looked at: it may still be in the making.
+pub(crate) fn of_container(lines: &[u8], container: &str) -> Result<Vec<Record>> {
     let whole = lines
         .rsplitn(2, |&byte| byte == b'\n')
         .nth(1)
         .unwrap_or_default();
-    let lines = whole
-        .split(|&byte| byte == b'\n')
-        .filter(|line| !line.is_empty());
     // Most lines are of other containers: told apart before they are decoded.
-    let mark = format!("\"container.name\":\"{name}\"");
-    let of_name = lines.filter(|line| memchr::memmem::find(line, mark.as_bytes()).is_some());
-    let records: Result<Vec<_>> = of_name.map(Record::parse).collect();
+    let mark = format!("\"{container}\"");
+    let lines = whole.split(|&byte| byte == b'\n');
+    let lines = lines.filter(|line| memchr::memmem::find(line, mark.as_bytes()).is_some());
+    let records: Result<Vec<_>> = lines.map(Record::parse).collect();
     let mut records = records?;
-    records.retain(|record| record.container_name.as_deref() == Some(name));
+    let name = Some(container);
+    records.retain(|r| r.container_name.as_deref() == name || r.container_id == container);
     Ok(records)
 }
 

@@ -1,0 +1,138 @@
+//! For each container: written = captured + lost, to the byte; and a loss is its maker's own.
+
+use anyhow::Result;
+
+use crate::body;
+use crate::harness::docker_log::split;
+use crate::harness::image::WORKLOAD;
+use crate::harness::metrics::Metrics;
+use crate::harness::record::bodies;
+use crate::harness::{self, Agent, Config, Run};
+
+/// Bytes of the flood: many times the ring.
+const FLOOD_BYTES: u64 = 100_000_000;
+
+/// Written, captured and lost, in bytes and in writes.
+fn totals(metrics: &Metrics, container: &str) -> [(u64, u64, u64); 2] {
+    ["bytes", "writes"].map(|unit| {
+        let total =
+            |what: &str| metrics.of_container(&format!("writetap_{what}_{unit}_total"), container);
+        (total("written"), total("captured"), total("lost"))
+    })
+}
+
+/// Waits until the collector has counted all that a container wrote.
+fn counted(agent: &mut Agent, container: &str, written: u64) -> Result<[(u64, u64, u64); 2]> {
+    agent.until(
+        &format!("{written} bytes written by `{container}`"),
+        |agent| {
+            let totals = totals(&agent.metrics()?, container);
+            let [(bytes, captured, lost), _] = totals;
+            Ok((bytes >= written && captured + lost >= written).then_some(totals))
+        },
+    )
+}
+
+#[test]
+fn what_is_written_is_counted() -> Result<()> {
+    let Some(engine) = harness::engine()? else {
+        return Ok(());
+    };
+    let mut agent = Agent::start(&Config::new(&engine))?;
+    engine.run(Run::host("counted", &[WORKLOAD, "lines", "1000", "8"]))?;
+    let bytes = body::lines(8, 1000).len() as u64;
+    assert_eq!(
+        counted(&mut agent, "counted", bytes)?,
+        [(bytes, bytes, 0), (1000, 1000, 0)]
+    );
+    let streams = ["stdout", "stderr"].map(|stream| {
+        let labels = [("container_name", "counted"), ("log_iostream", stream)];
+        agent
+            .metrics()
+            .map(|metrics| metrics.sum("writetap_written_writes_total", &labels))
+    });
+    assert!(matches!(streams, [Ok(500), Ok(500)]), "{streams:?}");
+    let id = engine.inspect("counted", ".Id")?;
+    let labels = [("container_id", &id[..12])];
+    assert_eq!(
+        agent
+            .metrics()?
+            .sum("writetap_captured_bytes_total", &labels),
+        bytes
+    );
+    agent.stop([])?;
+    Ok(())
+}
+
+#[test]
+fn a_flood_loses_its_own_lines_only_and_each_is_counted() -> Result<()> {
+    let Some(engine) = harness::engine_alone()? else {
+        return Ok(());
+    };
+    let config = Config::new(&engine).capture("ring_bytes: 256KiB, share_bytes_per_second: 1MiB");
+    let mut agent = Agent::start(&config)?;
+    engine.detach(Run::host("quiet", &[WORKLOAD, "paced", "300", "10"]))?;
+    let flood = FLOOD_BYTES.to_string();
+    let command = [WORKLOAD, "flood", &flood];
+    engine.run(Run {
+        driver: "none",
+        ..Run::host("noisy", &command)
+    })?;
+    engine.wait("quiet")?;
+    let noisy = counted(&mut agent, "noisy", FLOOD_BYTES)?;
+    let quiet_bytes = body::lines(1, 300).len() as u64;
+    let quiet = counted(&mut agent, "quiet", quiet_bytes)?;
+    let [noisy_records, quiet_records] = agent.stop(["noisy", "quiet"])?;
+
+    let [
+        (written, captured, lost),
+        (written_writes, captured_writes, lost_writes),
+    ] = noisy;
+    assert_eq!((written, written_writes), (FLOOD_BYTES, FLOOD_BYTES / 100));
+    assert_eq!(captured + lost, written);
+    assert_eq!(captured_writes + lost_writes, written_writes);
+    assert!(
+        lost > 0,
+        "the flood did not overrun the ring: the test proves nothing"
+    );
+    // Every write of the flood is a whole line of 100 bytes.
+    assert_eq!(noisy_records.len() as u64, captured_writes);
+    assert_eq!(captured, captured_writes * 100);
+    let mut newest = 0;
+    for line in bodies(&noisy_records, "stdout")? {
+        let number: u64 = String::from_utf8_lossy(&line[..19]).parse()?;
+        assert!(number > newest, "line {number} after {newest}");
+        assert_eq!(line, body::flood_line(number));
+        newest = number;
+    }
+
+    assert_eq!(quiet, [(quiet_bytes, quiet_bytes, 0), (300, 300, 0)]);
+    assert_eq!(
+        bodies(&quiet_records, "stdout")?,
+        split(&body::lines(1, 300))
+    );
+    Ok(())
+}
+
+/// `cat` of busybox moves the file into the pipe by `sendfile`: no bytes pass by the probe, and it says how many.
+#[test]
+fn what_the_probe_cannot_see_is_a_counted_loss() -> Result<()> {
+    let Some(engine) = harness::engine()? else {
+        return Ok(());
+    };
+    let mut agent = Agent::start(&Config::new(&engine))?;
+    let script = "seq 1 1000 > /tmp/file; echo before; cat /tmp/file; echo after";
+    engine.run(Run::busybox("sendfile", &["sh", "-c", script]))?;
+    let file: u64 = (1..=1000)
+        .map(|number: u64| number.to_string().len() as u64 + 1)
+        .sum();
+    let seen = "before\nafter\n".len() as u64;
+    let [bytes, _] = counted(&mut agent, "sendfile", file + seen)?;
+    assert_eq!(bytes, (file + seen, seen, file));
+    let [records] = agent.stop(["sendfile"])?;
+    assert_eq!(
+        bodies(&records, "stdout")?,
+        [b"before".to_vec(), b"after".to_vec()]
+    );
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! Containers that come and go, many at once, and a collector or an engine that is away for a while.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use rustix::process::Signal;
+
+use crate::body;
+use crate::harness::docker_log::split;
+use crate::harness::image::{BUSYBOX, WORKLOAD};
+use crate::harness::record::bodies;
+use crate::harness::{self, Agent, Config, Engine, Record, Run, wait};
+
+/// Containers started at the same time by so many threads.
+const STARTERS: usize = 4;
+
+/// Does `each` for every name, some at a time.
+fn at_once(names: &[String], each: impl Fn(&str) -> Result<()> + Sync) -> Result<()> {
+    std::thread::scope(|scope| {
+        let share = names.len().div_ceil(STARTERS);
+        let starters: Vec<_> = names
+            .chunks(share)
+            .map(|names| scope.spawn(|| names.iter().try_for_each(|name| each(name))))
+            .collect();
+        starters.into_iter().try_for_each(|starter| {
+            starter
+                .join()
+                .map_err(|_panic| anyhow::anyhow!("a starter panicked"))?
+        })
+    })
+}
+
+/// Asserts that the records are those of `lines COUNT SEED`.
+#[track_caller]
+fn assert_lines(records: &[Record], count: u64, seed: u64) -> Result<()> {
+    for (stream, odd) in [("stdout", 1), ("stderr", 0)] {
+        let numbers = (1..=count).filter(|number| number % 2 == odd);
+        let expected: Vec<_> = numbers.map(|number| body::line(seed, number)).collect();
+        assert_eq!(bodies(records, stream)?, expected, "{stream}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_hundred_containers_of_one_line_each() -> Result<()> {
+    let Some(engine) = harness::engine()? else {
+        return Ok(());
+    };
+    let agent = Agent::start(&Config::new(&engine))?;
+    let names: Vec<String> = (0..100)
+        .map(|number| format!("one-line-{number:02}"))
+        .collect();
+    at_once(&names, |name| {
+        engine.run_and_remove(Run::busybox(name, &["echo", name]))
+    })?;
+    let names: [&str; 100] = std::array::from_fn(|number| names[number].as_str());
+    for (records, name) in agent.stop(names)?.iter().zip(names) {
+        assert_eq!(bodies(records, "stdout")?, [name.as_bytes()]);
+        assert_eq!(records[0].image.as_deref(), Some(BUSYBOX));
+    }
+    Ok(())
+}
+
+#[test]
+fn fifty_containers_at_once() -> Result<()> {
+    let Some(engine) = harness::engine_alone()? else {
+        return Ok(());
+    };
+    let agent = Agent::start(&Config::new(&engine))?;
+    let gate = tempfile::tempdir()?;
+    let mount = format!("--volume={}:/gate:ro", gate.path().display());
+    let names: Vec<String> = (0..50).map(|number| format!("{number}-at-once")).collect();
+    let script = "until [ -e /gate/open ]; do sleep 0.02; done; exec /workload lines 400 ${0%%-*}";
+    at_once(&names, |name| {
+        let command = ["sh", "-c", script, name];
+        engine.detach(Run {
+            options: &[&mount],
+            ..Run::host(name, &command)
+        })
+    })?;
+    std::fs::write(gate.path().join("open"), "")?;
+    names.iter().try_for_each(|name| engine.wait(name))?;
+    let names: [&str; 50] = std::array::from_fn(|number| names[number].as_str());
+    for (seed, records) in agent.stop(names)?.iter().enumerate() {
+        assert_lines(records, 400, seed as u64)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn containers_that_start_while_the_collector_is_stopped() -> Result<()> {
+    let Some(engine) = harness::engine_alone()? else {
+        return Ok(());
+    };
+    let mut agent = Agent::start(&Config::new(&engine))?;
+    agent.signal(Signal::STOP)?;
+    let stopped = Instant::now();
+    engine.run(Run::host("unseen-start", &[WORKLOAD, "lines", "2000", "5"]))?;
+    engine.run_and_remove(Run::busybox("unseen-life", &["echo", "short"]))?;
+    engine.detach(Run::host(
+        "unseen-middle",
+        &[WORKLOAD, "paced", "150", "10"],
+    ))?;
+    let second = Duration::from_secs(1);
+    wait::until("a second", second * 2, || {
+        Ok((stopped.elapsed() >= second).then_some(()))
+    })?;
+    agent.signal(Signal::CONT)?;
+    engine.wait("unseen-middle")?;
+    let [start, life, middle] = agent.stop(["unseen-start", "unseen-life", "unseen-middle"])?;
+    assert_lines(&start, 2000, 5)?;
+    assert_eq!(bodies(&life, "stdout")?, [b"short"]);
+    assert_eq!(bodies(&middle, "stdout")?, split(&body::lines(1, 150)));
+    Ok(())
+}
+
+#[test]
+fn containers_older_than_the_collector() -> Result<()> {
+    let Some(engine) = harness::engine()? else {
+        return Ok(());
+    };
+    let script = "until [ -e /tmp/begin ]; do usleep 10000; done; echo out; echo err >&2";
+    engine.detach(Run::busybox("older", &["sh", "-c", script]))?;
+    let agent = Agent::start(&Config::new(&engine))?;
+    engine.docker(&["exec", "older", "touch", "/tmp/begin"])?;
+    engine.wait("older")?;
+    let [records] = agent.stop(["older"])?;
+    assert_eq!(bodies(&records, "stdout")?, [b"out"]);
+    assert_eq!(bodies(&records, "stderr")?, [b"err"]);
+    Ok(())
+}
+
+#[test]
+fn a_container_that_is_started_again() -> Result<()> {
+    let Some(engine) = harness::engine()? else {
+        return Ok(());
+    };
+    let agent = Agent::start(&Config::new(&engine))?;
+    engine.run(Run::busybox("again", &["sh", "-c", "echo once more"]))?;
+    for _ in 0..3 {
+        engine.docker(&["start", "again"])?;
+        engine.wait("again")?;
+    }
+    let [records] = agent.stop(["again"])?;
+    assert_eq!(bodies(&records, "stdout")?, vec![b"once more".to_vec(); 4]);
+    Ok(())
+}
+
+#[test]
+fn an_engine_that_is_killed_and_comes_back() -> Result<()> {
+    let Some(_turn) = harness::engine()? else {
+        return Ok(());
+    };
+    let engine = Engine::start("restarted")?;
+    let mut agent = Agent::start(&Config::new(&engine))?;
+    engine.detach(Run::host("through", &[WORKLOAD, "paced", "300", "10"]))?;
+    agent.until_records("through", 20)?;
+    engine.kill()?;
+    agent.until_records("through", 100)?;
+    engine.revive()?;
+    engine.run(Run::host("after", &[WORKLOAD, "lines", "100", "6"]))?;
+    engine.wait("through")?;
+    let [through, after] = agent.stop(["through", "after"])?;
+    assert_eq!(bodies(&through, "stdout")?, split(&body::lines(1, 300)));
+    assert_lines(&after, 100, 6)
+}
