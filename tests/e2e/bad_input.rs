@@ -6,12 +6,11 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 use rustix::process::Signal;
 
-use crate::body;
 use crate::harness::agent::refused;
-use crate::harness::docker_log::split;
 use crate::harness::image::WORKLOAD;
-use crate::harness::record::{self, bodies};
+use crate::harness::record;
 use crate::harness::{self, Agent, Config, Run};
+use crate::lines::{assert_numbered, assert_streams};
 
 /// Exit codes, as the README has them.
 const FAILED: Option<i32> = Some(1);
@@ -121,7 +120,7 @@ fn a_docker_socket_that_is_dead() -> Result<()> {
     engine.run(Run::busybox("nameless", &["echo", "still here"]))?;
     let id = engine.inspect("nameless", ".Id")?;
     let records = agent.until_records(&id, 1)?;
-    assert_eq!(bodies(&records, "stdout")?, [b"still here"]);
+    assert_streams(&records, &[b"still here".to_vec()], &[])?;
     assert_eq!(records[0].container_name, None);
     let (code, body) = agent.get("/readyz")?;
     assert_eq!(code, 503, "{body}");
@@ -193,17 +192,7 @@ fn a_disk_that_is_full() -> Result<()> {
     disk.grow()?;
     agent.stop([])?;
     let records = record::of_container(&std::fs::read(&file)?, "disk-full")?;
-    let all = split(&body::lines(9, 4000));
-    let expected = |parity| {
-        all.iter()
-            .skip(parity)
-            .step_by(2)
-            .cloned()
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(bodies(&records, "stdout")?, expected(0));
-    assert_eq!(bodies(&records, "stderr")?, expected(1));
-    Ok(())
+    assert_numbered(&records, 4000, 9)
 }
 
 #[test]
@@ -220,6 +209,5 @@ fn a_wrong_configuration_at_sighup_changes_nothing() -> Result<()> {
     })?;
     engine.run(Run::busybox("after-hup", &["echo", "as before"]))?;
     let [records] = agent.stop(["after-hup"])?;
-    assert_eq!(bodies(&records, "stdout")?, [b"as before"]);
-    Ok(())
+    assert_streams(&records, &[b"as before".to_vec()], &[])
 }

@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result};
 
 use crate::body;
 use crate::harness::image::{HOST, WORKLOAD};
-use crate::harness::record::bodies;
 use crate::harness::{self, Agent, Broker, Config, Record, Run, topic};
+use crate::lines::{assert_numbered, assert_streams};
 
 /// Lines of each container of the main test.
 const LINES: u64 = 200_000;
@@ -28,21 +28,8 @@ fn delivered(broker: &Broker, container: &str, count: u64) -> Result<Vec<Record>
 
 /// Asserts that the records are the lines of `lines COUNT SEED`: each once, in order, and by one writer.
 #[track_caller]
-fn assert_lines(records: &[Record], count: u64, seed: u64) -> Result<()> {
-    assert_eq!(records.len() as u64, count);
-    for (stream, odd) in [("stdout", 1), ("stderr", 0)] {
-        let numbers = (1..=count).filter(|number| number % 2 == odd);
-        let expected = numbers.map(|number| body::line(seed, number));
-        // Not `assert_eq!` of the whole: its message would be megabytes.
-        let shown = bodies(records, stream)?;
-        assert_eq!(shown.len() as u64, count / 2, "{stream}");
-        for (shown, expected) in shown.iter().zip(expected) {
-            assert_eq!(
-                String::from_utf8_lossy(shown),
-                String::from_utf8_lossy(&expected)
-            );
-        }
-    }
+fn assert_once(records: &[Record], count: u64, seed: u64) -> Result<()> {
+    assert_numbered(records, count, seed)?;
     let uids: HashSet<&str> = records.iter().map(|record| record.uid.as_str()).collect();
     assert_eq!(uids.len() as u64, count, "uids are unique");
     Ok(())
@@ -81,10 +68,13 @@ fn main_job(driver: &str) -> Result<()> {
     let name = format!("lines-{driver}");
     let count = LINES.to_string();
     let command = [WORKLOAD, "lines", &count, "7"];
-    let run = Run { driver, ..Run::host(&name, &command) };
+    let run = Run {
+        driver,
+        ..Run::host(&name, &command)
+    };
     engine.run(run)?;
     let records = delivered(broker, &name, LINES)?;
-    assert_lines(&records, LINES, 7)?;
+    assert_once(&records, LINES, 7)?;
     assert_attributes(&records, &name, &engine.inspect(&name, ".Id")?)?;
     let metrics = agent.metrics()?;
     assert_eq!(
@@ -121,7 +111,7 @@ fn a_broker_that_comes_late_gets_everything() -> Result<()> {
         Ok(agent.said().contains(broker.address()).then_some(()))
     })?;
     broker.start()?;
-    assert_lines(&delivered(&broker, "late", 2000)?, 2000, 3)?;
+    assert_once(&delivered(&broker, "late", 2000)?, 2000, 3)?;
     agent.stop([])?;
     Ok(())
 }
@@ -147,8 +137,7 @@ fn a_broker_that_is_killed_gets_everything_in_order() -> Result<()> {
     let mut records = delivered(&broker, "killed", 1000)?;
     records.retain(|record| seen.insert(record.uid.clone()));
     let expected: Vec<_> = (1..=1000).map(|number| body::line(1, number)).collect();
-    assert_eq!(bodies(&records, "stdout")?, expected);
-    Ok(())
+    assert_streams(&records, &expected, &[])
 }
 
 /// What was written before SIGTERM is delivered before the end.
@@ -163,5 +152,5 @@ fn sigterm_drains_into_kafka() -> Result<()> {
     let agent = Agent::start(&Config::new(&engine).kafka(broker))?;
     engine.run(Run::host("drain", &[WORKLOAD, "lines", "5000", "4"]))?;
     agent.stop([])?;
-    assert_lines(&delivered(broker, "drain", 5000)?, 5000, 4)
+    assert_once(&delivered(broker, "drain", 5000)?, 5000, 4)
 }

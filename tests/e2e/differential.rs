@@ -6,6 +6,7 @@ use crate::harness::docker_log;
 use crate::harness::image::{self, BUSYBOX, HOST};
 use crate::harness::record::bodies;
 use crate::harness::{self, Agent, Config, Engine, Run};
+use crate::lines::assert_same;
 
 /// Name, image, program that must be there (`host` only), shell script.
 type Case = (&'static str, &'static str, &'static str, &'static str);
@@ -176,13 +177,12 @@ fn nginx() -> Result<()> {
 fn compare(engine: &Engine, name: &str, records: &[harness::Record]) -> Result<()> {
     let log = std::fs::read_to_string(engine.inspect(name, ".LogPath")?)?;
     for stream in ["stdout", "stderr"] {
-        let (shown, logged) = (bodies(records, stream)?, docker_log::lines(&log, stream)?);
-        let text =
-            |line: Option<&Vec<u8>>| line.map(|line| String::from_utf8_lossy(line).into_owned());
-        for number in 0..shown.len().max(logged.len()) {
-            let (shown, logged) = (text(shown.get(number)), text(logged.get(number)));
-            assert_eq!(shown, logged, "`{name}`, {stream}, line {number}");
-        }
+        let logged = docker_log::lines(&log, stream)?;
+        assert_same(
+            &format!("`{name}`, {stream}"),
+            &bodies(records, stream)?,
+            &logged,
+        );
     }
     Ok(())
 }

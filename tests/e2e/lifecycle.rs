@@ -1,15 +1,17 @@
 //! Containers that come and go, many at once, and a collector or an engine that is away for a while.
 
+use std::fs::File;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::Signal;
 
 use crate::body;
 use crate::harness::docker_log::split;
 use crate::harness::image::{BUSYBOX, WORKLOAD};
-use crate::harness::record::bodies;
-use crate::harness::{self, Agent, Config, Engine, Record, Run, wait};
+use crate::harness::{self, Agent, Config, Engine, Run, wait};
+use crate::lines::{assert_numbered, assert_streams};
 
 /// Containers started at the same time by so many threads.
 const STARTERS: usize = 4;
@@ -30,17 +32,6 @@ fn at_once(names: &[String], each: impl Fn(&str) -> Result<()> + Sync) -> Result
     })
 }
 
-/// Asserts that the records are those of `lines COUNT SEED`.
-#[track_caller]
-fn assert_lines(records: &[Record], count: u64, seed: u64) -> Result<()> {
-    for (stream, odd) in [("stdout", 1), ("stderr", 0)] {
-        let numbers = (1..=count).filter(|number| number % 2 == odd);
-        let expected: Vec<_> = numbers.map(|number| body::line(seed, number)).collect();
-        assert_eq!(bodies(records, stream)?, expected, "{stream}");
-    }
-    Ok(())
-}
-
 #[test]
 fn a_hundred_containers_of_one_line_each() -> Result<()> {
     let Some(engine) = harness::engine()? else {
@@ -55,7 +46,7 @@ fn a_hundred_containers_of_one_line_each() -> Result<()> {
     })?;
     let names: [&str; 100] = std::array::from_fn(|number| names[number].as_str());
     for (records, name) in agent.stop(names)?.iter().zip(names) {
-        assert_eq!(bodies(records, "stdout")?, [name.as_bytes()]);
+        assert_streams(records, &[name.as_bytes().to_vec()], &[])?;
         assert_eq!(records[0].image.as_deref(), Some(BUSYBOX));
     }
     Ok(())
@@ -67,10 +58,13 @@ fn fifty_containers_at_once() -> Result<()> {
         return Ok(());
     };
     let agent = Agent::start(&Config::new(&engine))?;
+    // Each container waits in opening a FIFO for reading, until this process has it open for writing.
     let gate = tempfile::tempdir()?;
+    let fifo = gate.path().join("fifo");
+    mkfifoat(CWD, &fifo, Mode::from(0o644))?;
     let mount = format!("--volume={}:/gate:ro", gate.path().display());
     let names: Vec<String> = (0..50).map(|number| format!("{number}-at-once")).collect();
-    let script = "until [ -e /gate/open ]; do sleep 0.02; done; exec /workload lines 400 ${0%%-*}";
+    let script = "true < /gate/fifo; exec /workload lines 400 ${0%%-*}";
     at_once(&names, |name| {
         let command = ["sh", "-c", script, name];
         engine.detach(Run {
@@ -78,11 +72,11 @@ fn fifty_containers_at_once() -> Result<()> {
             ..Run::host(name, &command)
         })
     })?;
-    std::fs::write(gate.path().join("open"), "")?;
+    let _open = File::options().read(true).write(true).open(&fifo)?;
     names.iter().try_for_each(|name| engine.wait(name))?;
     let names: [&str; 50] = std::array::from_fn(|number| names[number].as_str());
     for (seed, records) in agent.stop(names)?.iter().enumerate() {
-        assert_lines(records, 400, seed as u64)?;
+        assert_numbered(records, 400, seed as u64)?;
     }
     Ok(())
 }
@@ -108,10 +102,9 @@ fn containers_that_start_while_the_collector_is_stopped() -> Result<()> {
     agent.signal(Signal::CONT)?;
     engine.wait("unseen-middle")?;
     let [start, life, middle] = agent.stop(["unseen-start", "unseen-life", "unseen-middle"])?;
-    assert_lines(&start, 2000, 5)?;
-    assert_eq!(bodies(&life, "stdout")?, [b"short"]);
-    assert_eq!(bodies(&middle, "stdout")?, split(&body::lines(1, 150)));
-    Ok(())
+    assert_numbered(&start, 2000, 5)?;
+    assert_streams(&life, &[b"short".to_vec()], &[])?;
+    assert_streams(&middle, &split(&body::lines(1, 150)), &[])
 }
 
 #[test]
@@ -125,9 +118,7 @@ fn containers_older_than_the_collector() -> Result<()> {
     engine.docker(&["exec", "older", "touch", "/tmp/begin"])?;
     engine.wait("older")?;
     let [records] = agent.stop(["older"])?;
-    assert_eq!(bodies(&records, "stdout")?, [b"out"]);
-    assert_eq!(bodies(&records, "stderr")?, [b"err"]);
-    Ok(())
+    assert_streams(&records, &[b"out".to_vec()], &[b"err".to_vec()])
 }
 
 #[test]
@@ -142,8 +133,7 @@ fn a_container_that_is_started_again() -> Result<()> {
         engine.wait("again")?;
     }
     let [records] = agent.stop(["again"])?;
-    assert_eq!(bodies(&records, "stdout")?, vec![b"once more".to_vec(); 4]);
-    Ok(())
+    assert_streams(&records, &vec![b"once more".to_vec(); 4], &[])
 }
 
 #[test]
@@ -161,6 +151,6 @@ fn an_engine_that_is_killed_and_comes_back() -> Result<()> {
     engine.run(Run::host("after", &[WORKLOAD, "lines", "100", "6"]))?;
     engine.wait("through")?;
     let [through, after] = agent.stop(["through", "after"])?;
-    assert_eq!(bodies(&through, "stdout")?, split(&body::lines(1, 300)));
-    assert_lines(&after, 100, 6)
+    assert_streams(&through, &split(&body::lines(1, 300)), &[])?;
+    assert_numbered(&after, 100, 6)
 }

@@ -13,4 +13,5 @@ mod counterparts;
 mod delivery;
 mod differential;
 mod lifecycle;
+mod lines;
 mod writers;

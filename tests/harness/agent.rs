@@ -1,7 +1,6 @@
 //! A collector under test, as an operator runs it.
 
 use std::ffi::OsStr;
-use std::fmt::Write as _;
 use std::fs::{File, Permissions};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -16,102 +15,12 @@ use tempfile::TempDir;
 
 use super::metrics::Metrics;
 use super::process::Process;
-use super::{Broker, Record, Site, broker, record, wait};
+use super::{Config, Record, Site, broker, record, wait};
 
 /// Names the program to test, instead of the one that Cargo built beside the tests.
 const PROGRAM: &str = "WRITETAP_BIN";
 /// How long it may take to get ready, and to end when told to.
 const PATIENCE: Duration = Duration::from_mins(1);
-
-/// The configuration of a collector; each part is YAML, in flow style, without its braces.
-#[derive(Clone, Debug)]
-pub(crate) struct Config {
-    /// `capture`
-    pub(crate) capture: String,
-    /// `identity`
-    pub(crate) identity: String,
-    /// `line`
-    pub(crate) line: String,
-    /// `sinks`; records on standard output are what [`Agent::records`] reads.
-    pub(crate) sinks: String,
-}
-
-impl Config {
-    /// Records of the containers of `engine`, on standard output; all else as it comes.
-    pub(crate) fn new(engine: &super::Engine) -> Self {
-        Self {
-            capture: String::new(),
-            identity: format!("docker: {{ address: \"{}\" }}", engine.address()),
-            line: String::new(),
-            sinks: "out: { type: console, format: json }".into(),
-        }
-    }
-
-    /// The same with another `capture`.
-    pub(crate) fn capture(self, capture: impl Into<String>) -> Self {
-        Self {
-            capture: capture.into(),
-            ..self
-        }
-    }
-
-    /// The same with another `identity`.
-    pub(crate) fn identity(self, identity: impl Into<String>) -> Self {
-        Self {
-            identity: identity.into(),
-            ..self
-        }
-    }
-
-    /// The same with another `line`.
-    pub(crate) fn line(self, line: impl Into<String>) -> Self {
-        Self {
-            line: line.into(),
-            ..self
-        }
-    }
-
-    /// The same with other `sinks`.
-    pub(crate) fn sinks(self, sinks: impl Into<String>) -> Self {
-        Self {
-            sinks: sinks.into(),
-            ..self
-        }
-    }
-
-    /// The same with a Kafka sink alone: topic `logs-` and the container's name.
-    pub(crate) fn kafka(self, broker: &Broker) -> Self {
-        let address = broker.address();
-        let topic = "logs-{{ name }}";
-        self.sinks(format!(
-            "k: {{ type: kafka, brokers: [\"{address}\"], topic: \"{topic}\" }}"
-        ))
-    }
-
-    /// As the file has it.
-    pub(crate) fn text(&self, admin: &str) -> String {
-        let Self {
-            capture,
-            identity,
-            line,
-            sinks,
-        } = self;
-        let mut text = String::new();
-        for (key, value) in [
-            ("capture", capture.as_str()),
-            ("identity", identity),
-            ("line", line),
-            ("sinks", sinks),
-            ("admin", &format!("listen: \"{admin}\"")),
-        ] {
-            if !value.is_empty() {
-                // Writing to a string cannot fail.
-                let _infallible = writeln!(text, "{key}: {{ {value} }}");
-            }
-        }
-        text
-    }
-}
 
 /// A running collector. What it said on stderr is shown when its test fails.
 #[derive(Debug)]

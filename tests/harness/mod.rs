@@ -5,6 +5,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod broker;
+mod config;
 pub(crate) mod docker_log;
 pub(crate) mod engine;
 pub(crate) mod image;
@@ -21,8 +22,9 @@ use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard
 
 use anyhow::{Result, anyhow};
 
-pub(crate) use agent::{Agent, Config};
+pub(crate) use agent::Agent;
 pub(crate) use broker::Broker;
+pub(crate) use config::Config;
 pub(crate) use engine::{Engine, Run};
 pub(crate) use record::Record;
 pub(crate) use site::Site;
