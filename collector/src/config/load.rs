@@ -4,6 +4,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::check::{self, Config};
+use super::emit;
 use super::interpolate::{self, Environment};
 use super::problem::{self, Position, Problem, Problems};
 use super::structure;
@@ -25,7 +26,7 @@ pub enum Error {
         source: io::Error,
     },
     /// Its content is wrong.
-    #[error("{0}")]
+    #[error("the configuration is wrong\n{0}")]
     Invalid(Problems),
 }
 
@@ -35,15 +36,35 @@ impl Config {
         let read = || {
             let mut bytes = Vec::new();
             let limit = MAX_BYTES as u64 + 1;
-            std::fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+            std::fs::File::open(path)?
+                .take(limit)
+                .read_to_end(&mut bytes)?;
             Ok(bytes)
         };
-        let bytes = read().map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let bytes = read().map_err(|source| Error::Read {
+            path: path.to_owned(),
+            source,
+        })?;
         Self::parse(&path.display().to_string(), &bytes, environment).map_err(Error::Invalid)
     }
 
+    /// The configuration of those who have none.
+    pub fn embedded(environment: &Environment<'_>) -> Result<Self, Error> {
+        Self::parse("built-in defaults", b"", environment).map_err(Error::Invalid)
+    }
+
+    /// Everything that applies, as a file; passwords are masked.
+    pub fn to_yaml(&self) -> String {
+        // A document holds only maps with text keys, and those become JSON.
+        emit::document(&serde_json::to_value(&self.document).unwrap_or_default())
+    }
+
     /// Checks the content of the file called `source`. Empty content is the embedded default: everything to stdout.
-    pub fn parse(source: &str, bytes: &[u8], environment: &Environment<'_>) -> Result<Self, Problems> {
+    pub fn parse(
+        source: &str,
+        bytes: &[u8],
+        environment: &Environment<'_>,
+    ) -> Result<Self, Problems> {
         let mut problems = Vec::new();
         match read(bytes, environment, &mut problems) {
             Some(config) if problems.is_empty() => Ok(config),
@@ -53,10 +74,19 @@ impl Config {
 }
 
 /// `None` when `problems` says why.
-fn read(bytes: &[u8], environment: &Environment<'_>, problems: &mut Vec<Problem>) -> Option<Config> {
+fn read(
+    bytes: &[u8],
+    environment: &Environment<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<Config> {
     let tree = decode(bytes).and_then(|text| yaml::parse(text, problems));
     let mut root = tree.map_err(|problem| problems.push(problem)).ok()?;
-    let mut expansion = Expansion { environment, room: MAX_BYTES, path: Vec::new(), problems };
+    let mut expansion = Expansion {
+        environment,
+        room: MAX_BYTES,
+        path: Vec::new(),
+        problems,
+    };
     expansion.expand(&mut root);
     let document = structure::read(&mut root, problems)?;
     check::check(document, &root, environment, problems)
@@ -65,10 +95,20 @@ fn read(bytes: &[u8], environment: &Environment<'_>, problems: &mut Vec<Problem>
 /// The text of a file, without the mark that some editors put before it.
 fn decode(bytes: &[u8]) -> Result<&str, Problem> {
     let at = |before: &[u8], message: &str| {
-        let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+        let line_start = before
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |newline| newline + 1);
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        let column = String::from_utf8_lossy(&before[line_start..]).chars().count() + 1;
-        Problem { position: Position { line, column }, path: String::new(), message: message.to_owned() }
+        let column = String::from_utf8_lossy(&before[line_start..])
+            .chars()
+            .count()
+            + 1;
+        Problem {
+            position: Position { line, column },
+            path: String::new(),
+            message: message.to_owned(),
+        }
     };
     if bytes.len() > MAX_BYTES {
         return Err(at(&[], &format!("larger than {MAX_BYTES} bytes")));
@@ -76,9 +116,13 @@ fn decode(bytes: &[u8]) -> Result<&str, Problem> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| at(&bytes[..error.valid_up_to()], "not UTF-8 text"))?;
     // The parser takes a NUL for the end of the text, and would not see what follows.
-    let is_control = |character: char| character.is_control() && !matches!(character, '\t' | '\n' | '\r');
+    let is_control =
+        |character: char| character.is_control() && !matches!(character, '\t' | '\n' | '\r');
     match text.find(is_control) {
-        Some(offset) => Err(at(&bytes[..offset], "a control character; write it as an escape in double quotes")),
+        Some(offset) => Err(at(
+            &bytes[..offset],
+            "a control character; write it as an escape in double quotes",
+        )),
         None => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
     }
 }
@@ -96,15 +140,19 @@ impl Expansion<'_> {
     fn expand(&mut self, node: &mut Node) {
         let position = node.position;
         match &mut node.content {
-            Content::Scalar { text, origin } => match interpolate::expand(text, self.environment, self.room) {
-                Ok(None) => {}
-                Ok(Some(expanded)) => {
-                    self.room -= expanded.len();
-                    *text = expanded;
-                    *origin = Origin::Environment;
+            Content::Scalar { text, origin } => {
+                match interpolate::expand(text, self.environment, self.room) {
+                    Ok(None) => {}
+                    Ok(Some(expanded)) => {
+                        self.room -= expanded.len();
+                        *text = expanded;
+                        *origin = Origin::Environment;
+                    }
+                    Err(errors) => errors
+                        .iter()
+                        .for_each(|error| self.problem(position, error.to_string())),
                 }
-                Err(errors) => errors.iter().for_each(|error| self.problem(position, error.to_string())),
-            },
+            }
             Content::Sequence(items) => {
                 for (index, item) in items.iter_mut().enumerate() {
                     self.expand_below(index.to_string(), item);
@@ -126,6 +174,10 @@ impl Expansion<'_> {
 
     fn problem(&mut self, position: Position, message: String) {
         let path = problem::path(&self.path);
-        self.problems.push(Problem { position, path, message });
+        self.problems.push(Problem {
+            position,
+            path,
+            message,
+        });
     }
 }

@@ -5,10 +5,12 @@
 //! Does not touch what the settings name: no file, socket or broker is opened here.
 
 mod check;
+mod emit;
 pub mod file;
 mod interpolate;
 mod load;
 mod problem;
+pub mod reference;
 mod schema;
 mod secret;
 mod structure;
@@ -21,7 +23,7 @@ pub use check::{Buffer, Capture, Config, Docker, Identity, Line, Sink};
 pub use interpolate::Environment;
 pub use load::Error;
 pub use problem::{Position, Problem, Problems};
-pub use schema::schema;
+use schema::schema;
 pub use secret::Secret;
 pub use units::{Interval, InvalidInterval, InvalidSize, Size};
 

@@ -15,14 +15,19 @@ const MINIMUM: &str = "x-minimum";
 const MAXIMUM: &str = "x-maximum";
 
 /// The schema of the configuration file.
-pub fn schema() -> Value {
+pub(super) fn schema() -> Value {
     let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(forbid_null));
-    settings.into_generator().into_root_schema_for::<Document>().to_value()
+    settings
+        .into_generator()
+        .into_root_schema_for::<Document>()
+        .to_value()
 }
 
 /// A key without a value is no value: what may be absent must not be null.
 fn forbid_null(schema: &mut Schema) {
-    let Some(object) = schema.as_object_mut() else { return };
+    let Some(object) = schema.as_object_mut() else {
+        return;
+    };
     if object.get("default").is_some_and(Value::is_null) {
         object.remove("default");
     }
@@ -48,16 +53,27 @@ pub(super) fn validator(schema: &Value) -> Result<Validator, ValidationError<'st
     jsonschema::options()
         .should_validate_formats(true)
         .with_format(Size::FORMAT, |text: &str| text.parse::<Size>().is_ok())
-        .with_format(Interval::FORMAT, |text: &str| text.parse::<Interval>().is_ok())
+        .with_format(Interval::FORMAT, |text: &str| {
+            text.parse::<Interval>().is_ok()
+        })
         .with_format(Listen::FORMAT, |text: &str| text.parse::<Listen>().is_ok())
-        .with_keyword(MINIMUM, |parent, limit, _| Bound::keyword(parent, limit, u128::lt))
-        .with_keyword(MAXIMUM, |parent, limit, _| Bound::keyword(parent, limit, u128::gt))
+        .with_keyword(MINIMUM, |parent, limit, _| {
+            Bound::keyword(parent, limit, u128::lt)
+        })
+        .with_keyword(MAXIMUM, |parent, limit, _| {
+            Bound::keyword(parent, limit, u128::gt)
+        })
         .build(schema)
 }
 
 /// The bounds of a field as text, for people: its `minimum` and `maximum` or their `x-` forms.
 pub(super) fn bounds(field: &Map<String, Value>) -> Option<(String, String)> {
-    let either = |keywords: [&str; 2]| keywords.iter().find_map(|keyword| field.get(*keyword)).map(text);
+    let either = |keywords: [&str; 2]| {
+        keywords
+            .iter()
+            .find_map(|keyword| field.get(*keyword))
+            .map(text)
+    };
     Some((either([MINIMUM, "minimum"])?, either([MAXIMUM, "maximum"])?))
 }
 
@@ -86,15 +102,26 @@ impl Bound {
         let format = parent.get("format").map(text).unwrap_or_default();
         let (limit, bounds) = quantity(&format, limit)
             .zip(bounds(parent))
-            .ok_or_else(|| ValidationError::schema(format!("bound `{limit}` of format `{format}`")))?;
+            .ok_or_else(|| {
+                ValidationError::schema(format!("bound `{limit}` of format `{format}`"))
+            })?;
         let message = format!("must be between {} and {}", bounds.0, bounds.1);
-        Ok(Box::new(Self { format, limit, is_outside, message }))
+        Ok(Box::new(Self {
+            format,
+            limit,
+            is_outside,
+            message,
+        }))
     }
 }
 
 impl Keyword for Bound {
     fn validate<'i>(&self, instance: &'i Value) -> Result<(), ValidationError<'i>> {
-        if self.is_valid(instance) { Ok(()) } else { Err(ValidationError::custom(self.message.as_str())) }
+        if self.is_valid(instance) {
+            Ok(())
+        } else {
+            Err(ValidationError::custom(self.message.as_str()))
+        }
     }
 
     /// What is no size or duration at all is for `format` to report.
@@ -108,7 +135,9 @@ fn quantity(format: &str, value: &Value) -> Option<u128> {
     match (format, value) {
         (Size::FORMAT, Value::Number(bytes)) => bytes.as_u64().map(u128::from),
         (Size::FORMAT, Value::String(text)) => Some(text.parse::<Size>().ok()?.bytes().into()),
-        (Interval::FORMAT, Value::String(text)) => Some(text.parse::<Interval>().ok()?.duration().as_nanos()),
+        (Interval::FORMAT, Value::String(text)) => {
+            Some(text.parse::<Interval>().ok()?.duration().as_nanos())
+        }
         _ => None,
     }
 }

@@ -19,27 +19,38 @@ pub(super) fn read(root: &mut Node, problems: &mut Vec<Problem>) -> Option<Docum
     let validator = match schema::validator(&schema) {
         Ok(validator) => validator,
         Err(error) => {
-            problems.push(whole(format!("the schema of this build is broken: {error}")));
+            problems.push(whole(format!(
+                "the schema of this build is broken: {error}"
+            )));
             return None;
         }
     };
     drop_empty_sections(root);
     type_expanded_values(root, &validator);
     let json = root.to_json();
-    let before = problems.len();
+    let mut found = Vec::new();
     for error in validator.iter_errors(&json) {
         for leaf in leaves(&error) {
-            Reader { root, schema: &schema, leaf }.describe(problems);
+            Reader { root, schema: &schema, leaf }.describe(&mut found);
         }
     }
-    if problems.len() > before {
+    if !found.is_empty() {
+        // A reference to the environment that could not be filled in is no value to judge.
+        found.retain(|it| problems.iter().all(|known| known.position != it.position));
+        problems.append(&mut found);
         return None;
     }
-    serde_json::from_value(json).map_err(|error| problems.push(whole(error.to_string()))).ok()
+    serde_json::from_value(json)
+        .map_err(|error| problems.push(whole(error.to_string())))
+        .ok()
 }
 
 fn whole(message: String) -> Problem {
-    Problem { position: Position::START, path: String::new(), message }
+    Problem {
+        position: Position::START,
+        path: String::new(),
+        message,
+    }
 }
 
 /// `capture:` with every key below it commented out means the same as no `capture:`.
@@ -53,7 +64,10 @@ fn drop_empty_sections(root: &mut Node) {
 fn type_expanded_values(root: &mut Node, validator: &Validator) {
     let json = root.to_json();
     for error in validator.iter_errors(&json) {
-        for leaf in leaves(&error).into_iter().filter(|leaf| matches!(leaf.kind(), Kind::Type { .. })) {
+        for leaf in leaves(&error)
+            .into_iter()
+            .filter(|leaf| matches!(leaf.kind(), Kind::Type { .. }))
+        {
             if let Some(Content::Scalar { origin, .. }) = root.content_at(&segments(leaf))
                 && *origin == Origin::Environment
             {
@@ -65,7 +79,11 @@ fn type_expanded_values(root: &mut Node, validator: &Validator) {
 
 /// Keys and indices down to the value an error is about.
 fn segments(error: &ValidationError<'_>) -> Vec<String> {
-    error.instance_path().iter().map(|segment| segment.to_string()).collect()
+    error
+        .instance_path()
+        .iter()
+        .map(|segment| segment.to_string())
+        .collect()
 }
 
 /// What an error comes down to: of a choice between sinks only the errors of the one that `type` names.
@@ -111,12 +129,18 @@ impl Reader<'_> {
         match self.leaf.kind() {
             Kind::Required { property } => format!("needs the key `{}`", schema::text(property)),
             // The value itself may be a password without its quotes.
-            Kind::Type { kind } => format!("expected {}, found {}", expected(kind), self.node().kind()),
+            Kind::Type { kind } => {
+                format!("expected {}, found {}", expected(kind), self.node().kind())
+            }
             Kind::Format { format } => format!("{}, found {}", hint(format), self.node().quoted()),
             Kind::Minimum { .. } | Kind::Maximum { .. } => self.outside("must be", ""),
             Kind::MinItems { .. } | Kind::MaxItems { .. } => self.outside("must have", " items"),
-            Kind::MinLength { .. } | Kind::MaxLength { .. } => self.outside("must have", " characters"),
-            Kind::MinProperties { .. } | Kind::MaxProperties { .. } => self.outside("must have", " entries"),
+            Kind::MinLength { .. } | Kind::MaxLength { .. } => {
+                self.outside("must have", " characters")
+            }
+            Kind::MinProperties { .. } | Kind::MaxProperties { .. } => {
+                self.outside("must have", " entries")
+            }
             Kind::Custom { message, .. } => message.clone(),
             _ => self.leaf.masked().to_string(),
         }
@@ -126,7 +150,10 @@ impl Reader<'_> {
     fn outside(&self, verb: &str, unit: &str) -> String {
         let keyword = self.leaf.kind().keyword();
         let suffix = keyword.trim_start_matches("min").trim_start_matches("max");
-        let bound = |which: &str| self.parent_schema().and_then(|it| it.get(format!("{which}{suffix}")));
+        let bound = |which: &str| {
+            self.parent_schema()
+                .and_then(|it| it.get(format!("{which}{suffix}")))
+        };
         match (bound("min"), bound("max")) {
             (Some(least), Some(most)) => format!("{verb} between {least} and {most}{unit}"),
             (Some(least), None) => format!("{verb} at least {least}{unit}"),
@@ -136,8 +163,14 @@ impl Reader<'_> {
     }
 
     fn unknown_key(&self, key: &str) -> Problem {
-        let known = self.parent_schema().and_then(|it| it["properties"].as_object());
-        let known: Vec<&str> = known.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+        let known = self
+            .parent_schema()
+            .and_then(|it| it["properties"].as_object());
+        let known: Vec<&str> = known
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.as_str())
+            .collect();
         let message = match nearest(key, &known) {
             Some(name) => format!("unknown key; did you mean `{name}`?"),
             None => format!("unknown key; there are {}", list(&known, "and")),
@@ -145,15 +178,24 @@ impl Reader<'_> {
         let parent = self.node();
         let position = parent.key(key).map_or(parent.position, |key| key.position);
         let path = segments(self.leaf).into_iter().chain([key.to_owned()]);
-        Problem { position, path: problem::path(path), message }
+        Problem {
+            position,
+            path: problem::path(path),
+            message,
+        }
     }
 
     /// None of several forms fits: names the values that would.
     fn choice(&self, context: &[Vec<ValidationError<'_>>]) -> Problem {
-        let constants = context.iter().flatten().filter_map(|error| match error.kind() {
-            Kind::Constant { expected_value } => Some((expected_value.as_str()?, segments(error))),
-            _ => None,
-        });
+        let constants = context
+            .iter()
+            .flatten()
+            .filter_map(|error| match error.kind() {
+                Kind::Constant { expected_value } => {
+                    Some((expected_value.as_str()?, segments(error)))
+                }
+                _ => None,
+            });
         let (options, paths): (Vec<_>, Vec<_>) = constants.unzip();
         let Some(path) = paths.into_iter().next() else {
             return self.problem(match self.node().content {
@@ -166,12 +208,20 @@ impl Reader<'_> {
             Some(name) => format!("found {}; did you mean `{name}`?", node.quoted()),
             None => format!("expected {}, found {}", list(&options, "or"), node.quoted()),
         };
-        Problem { position: node.position, path: problem::path(path), message }
+        Problem {
+            position: node.position,
+            path: problem::path(path),
+            message,
+        }
     }
 
     fn problem(&self, message: String) -> Problem {
         let path = problem::path(segments(self.leaf));
-        Problem { position: self.node().position, path, message }
+        Problem {
+            position: self.node().position,
+            path,
+            message,
+        }
     }
 
     /// The value the error is about.
@@ -187,7 +237,9 @@ impl Reader<'_> {
 }
 
 fn expected(kind: &TypeKind) -> String {
-    let TypeKind::Single(name) = kind else { return "text or a whole number".to_owned() };
+    let TypeKind::Single(name) = kind else {
+        return "text or a whole number".to_owned();
+    };
     match name.to_string().as_str() {
         "object" => "a mapping",
         "array" => "a list",

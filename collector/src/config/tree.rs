@@ -43,7 +43,10 @@ impl Node {
 
     /// An empty mapping: what an empty file means.
     pub(super) fn empty() -> Self {
-        Self { position: Position::START, content: Content::Mapping(Vec::new()) }
+        Self {
+            position: Position::START,
+            content: Content::Mapping(Vec::new()),
+        }
     }
 
     /// Nothing, as after a key without a value.
@@ -54,7 +57,10 @@ impl Node {
     /// The value below, by key or index.
     pub(super) fn child(&self, segment: &str) -> Option<&Self> {
         match &self.content {
-            Content::Mapping(entries) => entries.iter().find(|(key, _)| key.text == segment).map(|(_, value)| value),
+            Content::Mapping(entries) => entries
+                .iter()
+                .find(|(key, _)| key.text == segment)
+                .map(|(_, value)| value),
             Content::Sequence(items) => items.get(segment.parse::<usize>().ok()?),
             Content::Scalar { .. } => None,
         }
@@ -62,15 +68,22 @@ impl Node {
 
     /// Where a key below stands.
     pub(super) fn key(&self, name: &str) -> Option<&Key> {
-        let Content::Mapping(entries) = &self.content else { return None };
-        entries.iter().map(|(key, _)| key).find(|key| key.text == name)
+        let Content::Mapping(entries) = &self.content else {
+            return None;
+        };
+        entries
+            .iter()
+            .map(|(key, _)| key)
+            .find(|key| key.text == name)
     }
 
     /// The value at a path, else the deepest one on the way to it.
     pub(super) fn nearest<S: AsRef<str>>(&self, path: &[S]) -> &Self {
         let mut node = self;
         for segment in path {
-            let Some(child) = node.child(segment.as_ref()) else { break };
+            let Some(child) = node.child(segment.as_ref()) else {
+                break;
+            };
             node = child;
         }
         node
@@ -78,11 +91,14 @@ impl Node {
 
     /// What the value at a path is made of, to change it.
     pub(super) fn content_at(&mut self, path: &[String]) -> Option<&mut Content> {
-        let Some((segment, rest)) = path.split_first() else { return Some(&mut self.content) };
+        let Some((segment, rest)) = path.split_first() else {
+            return Some(&mut self.content);
+        };
         let child = match &mut self.content {
-            Content::Mapping(entries) => {
-                entries.iter_mut().find(|(key, _)| key.text == *segment).map(|(_, value)| value)
-            }
+            Content::Mapping(entries) => entries
+                .iter_mut()
+                .find(|(key, _)| key.text == *segment)
+                .map(|(_, value)| value),
             Content::Sequence(items) => items.get_mut(segment.parse::<usize>().ok()?),
             Content::Scalar { .. } => None,
         };
@@ -113,7 +129,10 @@ impl Node {
     /// The value itself, for messages; not what came from the environment, which may be secret.
     pub(super) fn quoted(&self) -> String {
         match &self.content {
-            Content::Scalar { origin: Origin::Environment, .. } => "a value from the environment".to_owned(),
+            Content::Scalar {
+                origin: Origin::Environment,
+                ..
+            } => "a value from the environment".to_owned(),
             Content::Scalar { text, .. } if !self.is_null() => {
                 let mut start = text.chars();
                 let shown: String = start.by_ref().take(Self::QUOTED_CHARS).collect();
@@ -146,18 +165,22 @@ impl Node {
     /// The same without places.
     pub(super) fn to_json(&self) -> Value {
         match &self.content {
-            Content::Scalar { text, origin: Origin::Plain } => resolve(text),
+            Content::Scalar {
+                text,
+                origin: Origin::Plain,
+            } => resolve(text),
             Content::Scalar { text, .. } => Value::from(text.as_str()),
             Content::Sequence(items) => items.iter().map(Self::to_json).collect(),
-            Content::Mapping(entries) => {
-                entries.iter().map(|(key, value)| (key.text.clone(), value.to_json())).collect()
-            }
+            Content::Mapping(entries) => entries
+                .iter()
+                .map(|(key, value)| (key.text.clone(), value.to_json()))
+                .collect(),
         }
     }
 }
 
 /// The value of a plain scalar under the core schema of YAML 1.2, so that `on`, `off`, `yes` and `no` are text.
-fn resolve(text: &str) -> Value {
+pub(super) fn resolve(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
         "true" | "True" | "TRUE" => return Value::Bool(true),

@@ -21,7 +21,12 @@ impl Size {
     /// The value of `format` in the schema.
     pub(super) const FORMAT: &str = "size";
     /// Units in which a size is shown, the largest that divides it first.
-    const UNITS: [(u64, &str); 4] = [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    const UNITS: [(u64, &str); 4] = [
+        (1 << 40, "TiB"),
+        (1 << 30, "GiB"),
+        (1 << 20, "MiB"),
+        (1 << 10, "KiB"),
+    ];
     /// Above it sizes are refused: no setting needs more, and sums of two cannot overflow.
     const MAX: u64 = 1 << 50;
 
@@ -45,7 +50,11 @@ impl TryFrom<u64> for Size {
     type Error = InvalidSize;
 
     fn try_from(bytes: u64) -> Result<Self, Self::Error> {
-        if bytes <= Self::MAX { Ok(Self(bytes)) } else { Err(InvalidSize) }
+        if bytes <= Self::MAX {
+            Ok(Self(bytes))
+        } else {
+            Err(InvalidSize)
+        }
     }
 }
 
@@ -60,7 +69,10 @@ impl FromStr for Size {
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Self::UNITS.iter().find(|(unit, _)| self.0 >= *unit && self.0 % unit == 0) {
+        match Self::UNITS
+            .iter()
+            .find(|(unit, _)| self.0 >= *unit && self.0 % unit == 0)
+        {
             Some((unit, name)) => write!(f, "{}{name}", self.0 / unit),
             None => write!(f, "{}B", self.0),
         }
@@ -159,7 +171,9 @@ impl Serialize for Interval {
 
 impl<'de> Deserialize<'de> for Interval {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
     }
 }
 

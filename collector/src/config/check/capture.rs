@@ -34,11 +34,16 @@ pub(super) fn check(file: &file::Capture, findings: &mut Findings<'_>) -> Captur
     } = file;
     if !ring_bytes.bytes().is_power_of_two() {
         let larger = ring_bytes.bytes().next_power_of_two();
-        let larger = Size::try_from(larger).map_or(String::new(), |size| format!(" such as {size}"));
-        findings.add(&["capture", "ring_bytes"], format!("must be a power of two{larger}"));
+        let larger =
+            Size::try_from(larger).map_or(String::new(), |size| format!(" such as {size}"));
+        findings.add(
+            &["capture", "ring_bytes"],
+            format!("must be a power of two{larger}"),
+        );
     }
     if let Some(burst) = share_burst_bytes.filter(|burst| burst > ring_bytes) {
-        let message = format!("must be at most `capture.ring_bytes`: {burst} is more than {ring_bytes}");
+        let message =
+            format!("must be at most `capture.ring_bytes`: {burst} is more than {ring_bytes}");
         findings.add(&["capture", "share_burst_bytes"], message);
     }
     Capture {

@@ -49,8 +49,9 @@ pub(super) fn check(
         grace,
     } = file;
     if hold_bytes_per_container > hold_bytes {
-        let message =
-            format!("must be at most `identity.hold_bytes`: {hold_bytes_per_container} is more than {hold_bytes}");
+        let message = format!(
+            "must be at most `identity.hold_bytes`: {hold_bytes_per_container} is more than {hold_bytes}"
+        );
         findings.add(&["identity", "hold_bytes_per_container"], message);
     }
     Identity {
@@ -73,13 +74,19 @@ fn check_docker(
         return None;
     }
     let inherited = || environment("DOCKER_HOST").filter(|host| !host.is_empty());
-    let address = address.clone().or_else(inherited).unwrap_or_else(|| DOCKER_ADDRESS.to_owned());
+    let address = address
+        .clone()
+        .or_else(inherited)
+        .unwrap_or_else(|| DOCKER_ADDRESS.to_owned());
     if !is_address(&address) {
         let message = "expected `unix:///path`, `tcp://host:port` or `http://host:port`, \
                        here or in the environment's `DOCKER_HOST`";
         findings.add(&["identity", "docker", "address"], message);
     }
-    Some(Docker { address, is_required: *enabled == Enabled::On })
+    Some(Docker {
+        address,
+        is_required: *enabled == Enabled::On,
+    })
 }
 
 fn is_address(address: &str) -> bool {

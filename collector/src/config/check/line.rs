@@ -16,7 +16,11 @@ pub struct Line {
 }
 
 pub(super) fn check(file: &file::Line) -> Line {
-    let file::Line { max_bytes, idle_flush, partial } = file;
+    let file::Line {
+        max_bytes,
+        idle_flush,
+        partial,
+    } = file;
     Line {
         max_bytes: max_bytes.bytes() as usize,
         idle_flush: idle_flush.duration(),

@@ -77,6 +77,10 @@ impl Findings<'_> {
     /// Reports the value at `path`, or what is nearest above when it has its default.
     fn add(&mut self, path: &[&str], message: impl Into<String>) {
         let position = self.root.nearest(path).position;
-        self.problems.push(Problem { position, path: problem::path(path), message: message.into() });
+        self.problems.push(Problem {
+            position,
+            path: problem::path(path),
+            message: message.into(),
+        });
     }
 }

@@ -34,7 +34,10 @@ pub(super) fn check(document: &Document, findings: &mut Findings<'_>) -> Vec<Sin
             findings.add(&["sinks", name], message);
         }
         if sink.buffer().max_bytes < document.line.max_bytes {
-            let message = format!("must be at least `line.max_bytes`, {}", document.line.max_bytes);
+            let message = format!(
+                "must be at least `line.max_bytes`, {}",
+                document.line.max_bytes
+            );
             findings.add(&["sinks", name, "buffer", "max_bytes"], message);
         }
         match sink {
@@ -43,18 +46,34 @@ pub(super) fn check(document: &Document, findings: &mut Findings<'_>) -> Vec<Sin
             file::Sink::Console(_) | file::Sink::Discard(_) => {}
         }
     }
-    document.sinks.iter().map(|(name, sink)| settings(name, sink)).collect()
+    document
+        .sinks
+        .iter()
+        .map(|(name, sink)| settings(name, sink))
+        .collect()
 }
 
 fn settings(name: &str, sink: &file::Sink) -> Sink {
-    let file::Buffer { max_bytes, when_full } = sink.buffer();
-    let buffer = Buffer { max_bytes: max_bytes.bytes() as usize, when_full: *when_full };
-    Sink { name: name.to_owned(), kind: sink.clone(), buffer }
+    let file::Buffer {
+        max_bytes,
+        when_full,
+    } = sink.buffer();
+    let buffer = Buffer {
+        max_bytes: max_bytes.bytes() as usize,
+        when_full: *when_full,
+    };
+    Sink {
+        name: name.to_owned(),
+        kind: sink.clone(),
+        buffer,
+    }
 }
 
 fn is_name(name: &str) -> bool {
     let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-    name.len() <= 63 && name.starts_with(|first: char| first.is_ascii_alphabetic()) && name.bytes().all(is_inner)
+    name.len() <= 63
+        && name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && name.bytes().all(is_inner)
 }
 
 fn check_file<'a>(
@@ -75,20 +94,42 @@ fn check_file<'a>(
 fn check_kafka(name: &str, kafka: &Kafka, findings: &mut Findings<'_>) {
     for (index, broker) in kafka.brokers.iter().enumerate() {
         if !is_broker(broker) {
-            findings.add(&["sinks", name, "brokers", &index.to_string()], "expected `host:port`");
+            findings.add(
+                &["sinks", name, "brokers", &index.to_string()],
+                "expected `host:port`",
+            );
         }
     }
     if kafka.idempotence == Some(true) && kafka.acks != Acks::All {
         findings.add(&["sinks", name, "idempotence"], "needs `acks: all`");
     }
-    let Tls { enabled, ca_file, certificate_file, key_file, verify: _ } = &kafka.tls;
-    let files = [("ca_file", ca_file), ("certificate_file", certificate_file), ("key_file", key_file)];
+    let Tls {
+        enabled,
+        ca_file,
+        certificate_file,
+        key_file,
+        verify: _,
+    } = &kafka.tls;
+    let files = [
+        ("ca_file", ca_file),
+        ("certificate_file", certificate_file),
+        ("key_file", key_file),
+    ];
     for (key, _) in files.iter().filter(|(_, file)| file.is_some() && !enabled) {
-        findings.add(&["sinks", name, "tls", key], "needs `enabled: true` beside it");
+        findings.add(
+            &["sinks", name, "tls", key],
+            "needs `enabled: true` beside it",
+        );
     }
     match (certificate_file, key_file) {
-        (Some(_), None) => findings.add(&["sinks", name, "tls", "certificate_file"], "needs `key_file` beside it"),
-        (None, Some(_)) => findings.add(&["sinks", name, "tls", "key_file"], "needs `certificate_file` beside it"),
+        (Some(_), None) => findings.add(
+            &["sinks", name, "tls", "certificate_file"],
+            "needs `key_file` beside it",
+        ),
+        (None, Some(_)) => findings.add(
+            &["sinks", name, "tls", "key_file"],
+            "needs `certificate_file` beside it",
+        ),
         _ => {}
     }
 }
@@ -97,6 +138,8 @@ fn check_kafka(name: &str, kafka: &Kafka, findings: &mut Findings<'_>) {
 fn is_broker(text: &str) -> bool {
     text.rsplit_once(':').is_some_and(|(host, port)| {
         let is_bracketed = host.starts_with('[') && host.ends_with(']');
-        !host.is_empty() && (is_bracketed || !host.contains([':', '/'])) && port.parse::<u16>().is_ok()
+        !host.is_empty()
+            && (is_bracketed || !host.contains([':', '/']))
+            && port.parse::<u16>().is_ok()
     })
 }

@@ -49,7 +49,10 @@ impl FromStr for Listen {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "off" => Ok(Self::Off),
-            _ => text.parse().map(Self::At).map_err(|_: std::net::AddrParseError| InvalidListen),
+            _ => text
+                .parse()
+                .map(Self::At)
+                .map_err(|_: std::net::AddrParseError| InvalidListen),
         }
     }
 }
@@ -71,7 +74,9 @@ impl Serialize for Listen {
 
 impl<'de> Deserialize<'de> for Listen {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
     }
 }
 
@@ -101,12 +106,17 @@ pub struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { level: Level::Info, format: LogFormat::Text }
+        Self {
+            level: Level::Info,
+            format: LogFormat::Text,
+        }
     }
 }
 
 /// How severe a message of the agent is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// Data is lost, or the operator has to act.
@@ -122,7 +132,9 @@ pub enum Level {
 }
 
 /// How the agent's own log is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
     /// A readable line a message.
@@ -142,6 +154,8 @@ pub struct Shutdown {
 
 impl Default for Shutdown {
     fn default() -> Self {
-        Self { deadline: Interval::secs(10) }
+        Self {
+            deadline: Interval::secs(10),
+        }
     }
 }

@@ -64,7 +64,10 @@ pub enum ConsoleFormat {
 #[serde(deny_unknown_fields)]
 pub struct File {
     /// The file to append to, absolute. Its folder must exist.
-    #[schemars(length(min = 1, max = 4095), example = "/var/log/writetap/containers.log")]
+    #[schemars(
+        length(min = 1, max = 4095),
+        example = "/var/log/writetap/containers.log"
+    )]
     pub path: PathBuf,
     /// How a line is written.
     #[serde(default)]
@@ -108,7 +111,12 @@ pub struct Rotate {
 
 impl Default for Rotate {
     fn default() -> Self {
-        Self { max_bytes: Size::mib(100), max_age: None, max_files: 10, compression: Compression::None }
+        Self {
+            max_bytes: Size::mib(100),
+            max_age: None,
+            max_files: 10,
+            compression: Compression::None,
+        }
     }
 }
 
@@ -145,7 +153,10 @@ pub struct Buffer {
 
 impl Default for Buffer {
     fn default() -> Self {
-        Self { max_bytes: Size::mib(64), when_full: WhenFull::Block }
+        Self {
+            max_bytes: Size::mib(64),
+            when_full: WhenFull::Block,
+        }
     }
 }
 

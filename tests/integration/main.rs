@@ -1,0 +1,1 @@
+//! Tests of the whole that need no privileges and no network.
