@@ -1,36 +1,321 @@
-//! The running whole: builds the stages of a configuration, joins them and owns their tasks.
+//! The running whole: builds the stages of a configuration, joins them and owns their tasks. The only code that sees two
+//! stages.
+//!
+//! One thread takes the ring's records all the way to batches (`pipeline`); each sink has its own (`outlets`); the rest
+//! (runtimes, HTTP, signals) shares this one.
 
+pub mod admin;
 pub mod doctor;
+mod hold;
+mod life;
+mod listing;
+mod metrics;
+mod outlets;
+mod pipeline;
+mod present;
+mod roster;
+mod table;
 
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use admin::{Admin, Pages};
+use crossbeam_channel::{Sender, bounded};
+use outlets::{Ended, Outlets};
+use pipeline::{Command, Pipeline};
+use prometheus_client::registry::Registry;
+use roster::Roster;
+use table::Table;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+
+pub use hold::Limits;
+pub use listing::{Listed, containers};
+pub use outlets::Error as OutletError;
+
+use crate::capture::{self, Capture};
 use crate::config::{self, Config};
-use crate::record::Container;
+use crate::identity::{self, Handle, Identity};
+use crate::metrics::Metrics;
+use crate::sink;
+
+/// How long after its deadline a sink's thread may take to say that it has ended.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Why the agent did not run, or ended before it was asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// This build has no stages to run.
-    #[error("this build cannot run")]
-    Unavailable,
+    /// The probe cannot be had.
+    #[error("failed to start capture")]
+    Capture(#[source] capture::Error),
+    /// The runtimes cannot be asked.
+    #[error("failed to start the identity stage")]
+    Identity(#[source] identity::Error),
+    /// The node's containers cannot be found.
+    #[error("failed to find this node's containers")]
+    Scan(#[source] identity::ScanError),
+    /// A sink cannot be had.
+    #[error(transparent)]
+    Outlets(#[from] OutletError),
+    /// The HTTP endpoint cannot be had.
+    #[error(transparent)]
+    Admin(#[from] admin::Error),
+    /// The process lacks something.
+    #[error("failed to {action}")]
+    Process {
+        /// What was tried.
+        action: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// A sink has given up.
+    #[error("sink `{name}` ended")]
+    Sink {
+        /// Its name.
+        name: String,
+        /// Why.
+        source: sink::Error,
+    },
+    /// The thread that reads the ring has panicked.
+    #[error("the capture thread ended unasked: this is a bug of writetap")]
+    Pipeline,
+    /// The deadline came first.
+    #[error(
+        "{records} records were not delivered before shutdown.deadline; give the sinks more time, or look at \
+         their messages above"
+    )]
+    Undelivered {
+        /// How many.
+        records: usize,
+    },
 }
 
 /// Runs until SIGTERM or SIGINT, then drains. `reload` reads the configuration anew at SIGHUP.
 pub fn run(
-    _config: Config,
-    _reload: &dyn Fn() -> Result<Config, config::Error>,
+    config: Config,
+    reload: &dyn Fn() -> Result<Config, config::Error>,
 ) -> Result<(), Error> {
-    Err(Error::Unavailable)
+    let runtime = runtime()?;
+    let result = runtime.block_on(async { Agent::start(config).await?.run(reload).await });
+    // A name that is being looked up, or a hanging sink, does not keep the process.
+    runtime.shutdown_background();
+    result
 }
 
-/// A container of this node and how its output is read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
-    /// The container.
-    pub container: Container,
-    /// How its output is read, or why it is not.
-    pub capture: String,
+fn runtime() -> Result<Runtime, Error> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| Error::Process { action: "start the event loop", source })
 }
 
-/// The containers that run on this node, as the agent would see them.
-pub fn containers(_config: &Config) -> Result<Vec<Listed>, Error> {
-    Err(Error::Unavailable)
+struct Agent {
+    config: Config,
+    stage_metrics: Metrics,
+    metrics: metrics::Metrics,
+    outlets: Outlets,
+    /// Of earlier configurations: they deliver what they hold.
+    former_outlets: Vec<Outlets>,
+    ended: (mpsc::Sender<Ended>, mpsc::Receiver<Ended>),
+    commands: Sender<Command>,
+    pipeline_ended: oneshot::Receiver<()>,
+    /// Detaches the probe at the end.
+    _probe: capture::Probe,
+}
+
+impl Agent {
+    /// Opens sinks and endpoint first: what fails there has captured nothing yet.
+    async fn start(config: Config) -> Result<Self, Error> {
+        let (mut registry, stage_metrics) = Metrics::new();
+        let metrics = metrics::Metrics::register(&mut registry);
+        let ended = mpsc::channel(64);
+        let outlets = Outlets::open(&config.sinks, &stage_metrics, &ended.0)?;
+
+        let capture = Capture::start(&config.capture, stage_metrics.capture.clone())
+            .map_err(Error::Capture)?;
+        let Capture { probe, reader, control, backend } = capture;
+        let (handle, changes) =
+            Identity::start(config.identity.stage.clone(), stage_metrics.identity.clone())
+                .map_err(Error::Identity)?;
+        let roster = Roster::new(Arc::clone(&control));
+        registry.register_collector(Box::new(roster.clone()));
+        serve(&config, registry, handle.clone()).await?;
+
+        let present = present::find(&stage_metrics.identity).map_err(Error::Scan)?;
+        let unwatched = present::watch(&present, &control);
+        metrics.watch_errors.inc_by(unwatched as u64);
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            backend = backend.as_str(),
+            containers = present.len(),
+            "capturing"
+        );
+
+        let (commands, received) = bounded(8);
+        let (ends, pipeline_ended) = oneshot::channel();
+        let table = Table::new(table_settings(&config), control, handle, roster, metrics.clone());
+        let pipeline = Pipeline {
+            reader,
+            table,
+            buffer: Arc::clone(&outlets.buffer),
+            line: config.line.clone(),
+            line_metrics: stage_metrics.line.clone(),
+            metrics: metrics.clone(),
+            changes,
+            commands: received,
+            reconcile_interval: config.identity.stage.reconcile_interval,
+        };
+        let thread = thread::Builder::new().name("capture".to_owned()).spawn(move || {
+            // Dropped at the end, however it comes.
+            let _ends = ends;
+            pipeline.run();
+        });
+        thread.map_err(|source| Error::Process { action: "start the capture thread", source })?;
+        Ok(Self {
+            config,
+            stage_metrics,
+            metrics,
+            outlets,
+            former_outlets: Vec::new(),
+            ended,
+            commands,
+            pipeline_ended,
+            _probe: probe,
+        })
+    }
+
+    async fn run(mut self, reload: &dyn Fn() -> Result<Config, config::Error>) -> Result<(), Error> {
+        let mut terminate = listen(SignalKind::terminate())?;
+        let mut interrupt = listen(SignalKind::interrupt())?;
+        let mut hang_up = listen(SignalKind::hangup())?;
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => return self.shut_down().await,
+                _ = interrupt.recv() => return self.shut_down().await,
+                _ = hang_up.recv() => self.reload(reload),
+                _ended = &mut self.pipeline_ended => return Err(Error::Pipeline),
+                Some(Ended { sink, result }) = self.ended.1.recv() => match result {
+                    // One of a former configuration has delivered everything.
+                    Ok(()) => {}
+                    // Like any program whose output nobody reads any more.
+                    Err(sink::Error::Closed) => {
+                        self.shut_down().await.ok();
+                        return Ok(());
+                    }
+                    Err(source) => return Err(Error::Sink { name: sink, source }),
+                },
+            }
+        }
+    }
+
+    /// Takes over what a running agent can change: lines and sinks. A wrong configuration changes nothing.
+    fn reload(&mut self, reload: &dyn Fn() -> Result<Config, config::Error>) {
+        let config = match reload() {
+            Ok(config) => config,
+            Err(error) => return self.refuse_reload(&error),
+        };
+        let outlets = match Outlets::open(&config.sinks, &self.stage_metrics, &self.ended.0) {
+            Ok(outlets) => outlets,
+            Err(error) => return self.refuse_reload(&error),
+        };
+        let command = Command::Replace {
+            buffer: Arc::clone(&outlets.buffer),
+            line: config.line.clone(),
+        };
+        if self.commands.try_send(command).is_err() {
+            return self.refuse_reload(&"the capture thread is busy; try again");
+        }
+        let stays = [
+            ("capture", self.config.capture != config.capture),
+            ("identity", self.config.identity != config.identity),
+            ("admin", self.config.admin != config.admin),
+            ("log", self.config.log != config.log),
+        ];
+        for (section, _) in stays.iter().filter(|(_, changed)| *changed) {
+            tracing::warn!(section, "a change of this section takes effect after a restart");
+        }
+        self.former_outlets.push(std::mem::replace(&mut self.outlets, outlets));
+        self.former_outlets.retain(|former| former.records_left() > 0);
+        self.config = config;
+        self.metrics.reloads.inc();
+        tracing::info!("the configuration is reloaded");
+    }
+
+    fn refuse_reload(&self, error: &dyn std::fmt::Display) {
+        self.metrics.refused_reloads.inc();
+        tracing::error!("the configuration is not reloaded, the old one stays: {error:#}");
+    }
+
+    /// Empties ring, lines and buffers into the sinks, until the deadline.
+    async fn shut_down(mut self) -> Result<(), Error> {
+        tracing::info!("stopping: delivering what is captured");
+        let deadline = Instant::now() + self.config.shutdown_deadline;
+        let all: Vec<&Outlets> = self.former_outlets.iter().chain([&self.outlets]).collect();
+        for outlets in &all {
+            outlets.stop(deadline);
+        }
+        // Full or gone: then the thread ends by its own.
+        let _full = self.commands.try_send(Command::Finish);
+        let drained = tokio::time::timeout_at(deadline.into(), &mut self.pipeline_ended).await;
+        if drained.is_err() {
+            // It waits for room in a queue that nobody empties.
+            self.outlets.buffer.close();
+        }
+        let sinks: usize = all.iter().map(|outlets| outlets.len()).sum();
+        let last_words = deadline + LAST_WORDS;
+        for _ in 0..sinks {
+            match tokio::time::timeout_at(last_words.into(), self.ended.1.recv()).await {
+                Ok(Some(Ended { sink, result: Err(error) })) => {
+                    tracing::error!(sink, %error, "a sink ended with records left");
+                }
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => break,
+            }
+        }
+        match all.iter().map(|outlets| outlets.records_left()).sum() {
+            0 => Ok(()),
+            records => Err(Error::Undelivered { records }),
+        }
+    }
+}
+
+fn table_settings(config: &Config) -> table::Settings {
+    table::Settings {
+        hold_timeout: config.identity.hold_timeout,
+        hold: Limits {
+            container_bytes: config.identity.hold_bytes_per_container,
+            node_bytes: config.identity.hold_bytes,
+        },
+        grace: config.identity.stage.grace,
+    }
+}
+
+/// Serves metrics and health for as long as the process lives.
+async fn serve(config: &Config, registry: Registry, identity: Handle) -> Result<(), Error> {
+    let Some(listen) = config.admin else { return Ok(()) };
+    let metrics = move || {
+        let mut text = String::new();
+        // Writing to a string cannot fail; a collector that fails leaves its families out.
+        let _complete = prometheus_client::encoding::text::encode(&mut text, &registry);
+        text
+    };
+    let readiness = move || {
+        if identity.ready() {
+            Ok(())
+        } else {
+            Err(vec!["the container runtimes have not listed their containers yet".to_owned()])
+        }
+    };
+    let pages = Pages { metrics: Box::new(metrics), readiness: Box::new(readiness) };
+    let admin = Admin::bind(admin::Settings::at(listen), pages).await?;
+    tracing::info!(listen = %admin.listen(), "serving /metrics, /healthz and /readyz");
+    drop(tokio::spawn(admin.serve(std::future::pending())));
+    Ok(())
+}
+
+fn listen(kind: SignalKind) -> Result<Signal, Error> {
+    signal(kind).map_err(|source| Error::Process { action: "listen for signals", source })
 }

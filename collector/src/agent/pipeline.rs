@@ -35,7 +35,7 @@ pub(super) enum Command {
     /// From here on lines are made so, and batches go there.
     Replace {
         /// The new buffer; the old one is closed, and its sinks deliver what it holds.
-        buffer: Buffer,
+        buffer: Arc<Buffer>,
         /// The new rules for lines.
         line: line::Settings,
     },
@@ -47,7 +47,7 @@ pub(super) enum Command {
 pub(super) struct Pipeline {
     pub(super) reader: Reader,
     pub(super) table: Table,
-    pub(super) buffer: Buffer,
+    pub(super) buffer: Arc<Buffer>,
     pub(super) line: line::Settings,
     pub(super) line_metrics: line::Metrics,
     pub(super) metrics: Metrics,

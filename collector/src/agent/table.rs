@@ -55,9 +55,8 @@ impl Table {
     }
 
     /// Whether something has to be looked at soon, though nothing may be written.
-XX
-        !self.waiting.is_empty()
-            || self.lives.values().any(|life| life.has_open_line(output.settings))
+    pub(super) fn is_restless(&self, line: &line::Settings) -> bool {
+        !self.waiting.is_empty() || self.lives.values().any(|life| life.has_open_line(line))
     }
 
     /// A cgroup is watched: begins a life, and asks whose it is.

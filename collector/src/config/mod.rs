@@ -19,7 +19,7 @@ mod tree;
 mod units;
 mod yaml;
 
-pub use check::{Buffer, Capture, Config, Docker, Identity, Line, Sink};
+pub use check::{Config, Identity, Sink};
 pub use interpolate::Environment;
 pub use load::Error;
 pub use problem::{Position, Problem, Problems};

@@ -44,7 +44,7 @@ pub enum Settings {
     /// A file, rotated.
     File(FileSettings),
     /// Topics of Apache Kafka.
-    Kafka(KafkaSettings),
+    Kafka(Box<KafkaSettings>),
     /// Nowhere: to measure what the stages before cost.
     Discard,
 }

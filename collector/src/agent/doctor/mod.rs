@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::config::{Config, Docker};
+use crate::config::Config;
 
 /// What was found, in the order in which it is needed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -119,7 +119,7 @@ pub fn examine(config: &Config, roots: &Roots) -> Report {
     let mut findings = vec![kernel(roots), btf(roots), lockdown(roots)];
     findings.extend(capability::examine(roots));
     findings.push(cgroup(roots));
-    findings.push(docker(config.identity.docker.as_ref()));
+    findings.push(docker(config.identity.stage.docker.as_deref(), config.identity.is_docker_required));
     Report { findings }
 }
 
@@ -235,13 +235,9 @@ fn unified_hierarchy(line: &str) -> Option<&str> {
     }
 }
 
-fn docker(docker: Option<&Docker>) -> Finding {
+fn docker(address: Option<&str>, is_required: bool) -> Finding {
     let topic = "docker";
-    let Some(Docker {
-        address,
-        is_required,
-    }) = docker
-    else {
+    let Some(address) = address else {
         return Finding::ok(topic, "not asked (`identity.docker.enabled: off`)");
     };
     let Some(path) = address.strip_prefix("unix://") else {
@@ -252,7 +248,7 @@ fn docker(docker: Option<&Docker>) -> Finding {
         Err(error) => {
             let detail = format!("failed to connect to {path}: {error}");
             let remedy = "start Docker, give the agent the right to its socket, or set `identity.docker.address`";
-            if *is_required {
+            if is_required {
                 Finding::missing(topic, detail, remedy)
             } else {
                 Finding::degraded(

@@ -5,34 +5,24 @@ use std::time::Duration;
 use super::Findings;
 use crate::config::file::{self, Enabled};
 use crate::config::interpolate::Environment;
+use crate::identity::Settings;
 
 /// Where Docker listens when nothing says otherwise.
 const DOCKER_ADDRESS: &str = "unix:///var/run/docker.sock";
 
-/// The settings of the identity stage.
+/// Who wrote, and what waits until that is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The Docker Engine to ask, if any.
-    pub docker: Option<Docker>,
+    /// The stage's settings.
+    pub stage: Settings,
+    /// Whether the agent is not ready without Docker.
+    pub is_docker_required: bool,
     /// How long lines of an unknown container are held.
     pub hold_timeout: Duration,
     /// Bytes held for one such container; at most `hold_bytes`.
     pub hold_bytes_per_container: usize,
     /// Bytes held for all of them.
     pub hold_bytes: usize,
-    /// How often the lists are compared.
-    pub reconcile_interval: Duration,
-    /// How long an ended container is remembered.
-    pub grace: Duration,
-}
-
-/// A Docker Engine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Docker {
-    /// Where it listens: `unix:///path`, `tcp://host:port` or `http://host:port`.
-    pub address: String,
-    /// Whether the agent is not ready without it.
-    pub is_required: bool,
 }
 
 pub(super) fn check(
@@ -54,13 +44,19 @@ pub(super) fn check(
         );
         findings.add(&["identity", "hold_bytes_per_container"], message);
     }
+    let grace = grace.duration();
     Identity {
-        docker: check_docker(docker, environment, findings),
+        stage: Settings {
+            docker: check_docker(docker, environment, findings),
+            reconcile_interval: reconcile_interval.duration(),
+            resolve_timeout: hold_timeout.duration(),
+            grace,
+            ..Settings::default()
+        },
+        is_docker_required: docker.enabled == Enabled::On,
         hold_timeout: hold_timeout.duration(),
         hold_bytes_per_container: hold_bytes_per_container.bytes() as usize,
         hold_bytes: hold_bytes.bytes() as usize,
-        reconcile_interval: reconcile_interval.duration(),
-        grace: grace.duration(),
     }
 }
 
@@ -68,25 +64,20 @@ fn check_docker(
     file: &file::Docker,
     environment: &Environment<'_>,
     findings: &mut Findings<'_>,
-) -> Option<Docker> {
+) -> Option<String> {
     let file::Docker { enabled, address } = file;
     if *enabled == Enabled::Off {
         return None;
     }
     let inherited = || environment("DOCKER_HOST").filter(|host| !host.is_empty());
-    let address = address
-        .clone()
-        .or_else(inherited)
-        .unwrap_or_else(|| DOCKER_ADDRESS.to_owned());
+    let address =
+        address.clone().or_else(inherited).unwrap_or_else(|| DOCKER_ADDRESS.to_owned());
     if !is_address(&address) {
         let message = "expected `unix:///path`, `tcp://host:port` or `http://host:port`, \
                        here or in the environment's `DOCKER_HOST`";
         findings.add(&["identity", "docker", "address"], message);
     }
-    Some(Docker {
-        address,
-        is_required: *enabled == Enabled::On,
-    })
+    Some(address)
 }
 
 fn is_address(address: &str) -> bool {

@@ -5,6 +5,7 @@
 
 mod capture;
 mod identity;
+mod kafka;
 mod line;
 mod sink;
 
@@ -16,20 +17,18 @@ use super::interpolate::Environment;
 use super::problem::{self, Problem};
 use super::tree::Node;
 
-pub use capture::Capture;
-pub use identity::{Docker, Identity};
-pub use line::Line;
-pub use sink::{Buffer, Sink};
+pub use identity::Identity;
+pub use sink::Sink;
 
 /// A configuration that is complete and in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// The probe.
-    pub capture: Capture,
+    pub capture: crate::capture::Settings,
     /// Who wrote.
     pub identity: Identity,
     /// Bytes to lines.
-    pub line: Line,
+    pub line: crate::line::Settings,
     /// Where the lines go; at least one.
     pub sinks: Vec<Sink>,
     /// Where metrics and health are served.

@@ -2,32 +2,29 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::time::Duration;
 
-use super::Findings;
-use crate::config::file::{self, Acks, Document, Kafka, Tls, WhenFull};
+use super::{Findings, kafka};
+use crate::buffer::{QueueSettings, WhenFull};
+use crate::config::file::{self, Document};
+use crate::sink::{
+    ConsoleFormat, ConsoleSettings, FileCompression, FileSettings, Format, Settings,
+};
 
 /// A destination and what waits before it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Sink {
     /// Its name; the label `sink` of its metrics.
     pub name: String,
-    /// What kind it is, with the settings of that kind.
-    pub kind: file::Sink,
-    /// What waits before it.
-    pub buffer: Buffer,
-}
-
-/// What waits before a sink.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Buffer {
-    /// Bytes of lines that may wait; at least one line of the greatest length.
-    pub max_bytes: usize,
-    /// What happens to the next line then.
-    pub when_full: WhenFull,
+    /// Where it leads.
+    pub settings: Settings,
+    /// What waits before it; room for at least one line of the greatest length.
+    pub queue: QueueSettings,
 }
 
 pub(super) fn check(document: &Document, findings: &mut Findings<'_>) -> Vec<Sink> {
     let mut files: HashMap<&Path, &str> = HashMap::new();
+    let mut sinks = Vec::new();
     for (name, sink) in &document.sinks {
         if !is_name(name) {
             let message = "a sink's name begins with a letter, and has at most 63 letters, digits, `_` and `-`";
@@ -40,32 +37,66 @@ pub(super) fn check(document: &Document, findings: &mut Findings<'_>) -> Vec<Sin
             );
             findings.add(&["sinks", name, "buffer", "max_bytes"], message);
         }
-        match sink {
-            file::Sink::File(file) => check_file(name, file, &mut files, findings),
-            file::Sink::Kafka(kafka) => check_kafka(name, kafka, findings),
-            file::Sink::Console(_) | file::Sink::Discard(_) => {}
-        }
+        let settings = match sink {
+            file::Sink::Console(console) => Some(Settings::Console(console_settings(console))),
+            file::Sink::File(file) => {
+                check_file(name, file, &mut files, findings);
+                Some(Settings::File(file_settings(file)))
+            }
+            file::Sink::Kafka(kafka) => {
+                kafka::check(name, kafka, findings).map(|kafka| Settings::Kafka(Box::new(kafka)))
+            }
+            file::Sink::Discard(_) => Some(Settings::Discard),
+        };
+        sinks.extend(settings.map(|settings| Sink {
+            name: name.clone(),
+            settings,
+            queue: queue_settings(sink.buffer()),
+        }));
     }
-    document
-        .sinks
-        .iter()
-        .map(|(name, sink)| settings(name, sink))
-        .collect()
+    sinks
 }
 
-fn settings(name: &str, sink: &file::Sink) -> Sink {
-    let file::Buffer {
-        max_bytes,
-        when_full,
-    } = sink.buffer();
-    let buffer = Buffer {
+fn queue_settings(buffer: &file::Buffer) -> QueueSettings {
+    let file::Buffer { max_bytes, when_full } = buffer;
+    QueueSettings {
         max_bytes: max_bytes.bytes() as usize,
-        when_full: *when_full,
-    };
-    Sink {
-        name: name.to_owned(),
-        kind: sink.clone(),
-        buffer,
+        when_full: match when_full {
+            file::WhenFull::Block => WhenFull::Block,
+            file::WhenFull::DropNewest => WhenFull::DropNewest,
+        },
+    }
+}
+
+fn console_settings(console: &file::Console) -> ConsoleSettings {
+    let file::Console { format, buffer: _ } = console;
+    ConsoleSettings {
+        format: match format {
+            file::ConsoleFormat::Auto => ConsoleFormat::Auto,
+            file::ConsoleFormat::Json => ConsoleFormat::Json,
+            file::ConsoleFormat::Raw => ConsoleFormat::Raw,
+            file::ConsoleFormat::Pretty => ConsoleFormat::Pretty,
+        },
+    }
+}
+
+fn file_settings(file: &file::File) -> FileSettings {
+    let file::File { path, format, rotate, buffer: _ } = file;
+    let file::Rotate { max_bytes, max_age, max_files, compression } = rotate;
+    FileSettings {
+        path: path.clone(),
+        format: match format {
+            file::FileFormat::Json => Format::Json,
+            file::FileFormat::Raw => Format::Raw,
+        },
+        rotate_bytes: max_bytes.bytes(),
+        rotate_after: max_age.map_or(Duration::ZERO, |age| age.duration()),
+        keep_files: *max_files as usize,
+        compression: match compression {
+            file::Compression::None => FileCompression::None,
+            file::Compression::Gzip => FileCompression::Gzip,
+            file::Compression::Zstd => FileCompression::Zstd,
+        },
     }
 }
 
@@ -89,57 +120,4 @@ fn check_file<'a>(
     if let Some(other) = files.insert(&file.path, name) {
         findings.add(&path, format!("sink `{other}` writes to this file already"));
     }
-}
-
-fn check_kafka(name: &str, kafka: &Kafka, findings: &mut Findings<'_>) {
-    for (index, broker) in kafka.brokers.iter().enumerate() {
-        if !is_broker(broker) {
-            findings.add(
-                &["sinks", name, "brokers", &index.to_string()],
-                "expected `host:port`",
-            );
-        }
-    }
-    if kafka.idempotence == Some(true) && kafka.acks != Acks::All {
-        findings.add(&["sinks", name, "idempotence"], "needs `acks: all`");
-    }
-    let Tls {
-        enabled,
-        ca_file,
-        certificate_file,
-        key_file,
-        verify: _,
-    } = &kafka.tls;
-    let files = [
-        ("ca_file", ca_file),
-        ("certificate_file", certificate_file),
-        ("key_file", key_file),
-    ];
-    for (key, _) in files.iter().filter(|(_, file)| file.is_some() && !enabled) {
-        findings.add(
-            &["sinks", name, "tls", key],
-            "needs `enabled: true` beside it",
-        );
-    }
-    match (certificate_file, key_file) {
-        (Some(_), None) => findings.add(
-            &["sinks", name, "tls", "certificate_file"],
-            "needs `key_file` beside it",
-        ),
-        (None, Some(_)) => findings.add(
-            &["sinks", name, "tls", "key_file"],
-            "needs `certificate_file` beside it",
-        ),
-        _ => {}
-    }
-}
-
-/// Whether a text is `host:port`; an IPv6 address stands in brackets.
-fn is_broker(text: &str) -> bool {
-    text.rsplit_once(':').is_some_and(|(host, port)| {
-        let is_bracketed = host.starts_with('[') && host.ends_with(']');
-        !host.is_empty()
-            && (is_bracketed || !host.contains([':', '/']))
-            && port.parse::<u16>().is_ok()
-    })
 }

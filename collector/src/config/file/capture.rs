@@ -1,5 +1,7 @@
 //! `capture`: the probe.
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +13,9 @@ use super::super::units::{Interval, Size};
 pub struct Capture {
     /// Which kernel hooks watch writes.
     pub attach: Attach,
+    /// The kernel's type information, for kernels that keep it elsewhere.
+    #[schemars(length(min = 1, max = 4095))]
+    pub btf: PathBuf,
     /// Size of the buffer between kernel and agent, in bytes; locked memory. A power of two.
     #[schemars(extend("x-minimum" = "64KiB", "x-maximum" = "1GiB"))]
     pub ring_bytes: Size,
@@ -34,6 +39,7 @@ impl Default for Capture {
     fn default() -> Self {
         Self {
             attach: Attach::Auto,
+            btf: PathBuf::from("/sys/kernel/btf/vmlinux"),
             ring_bytes: Size::mib(16),
             wake_interval: Interval::millis(10),
             max_containers: 4096,
@@ -51,6 +57,4 @@ pub enum Attach {
     Auto,
     /// At the return of the write system calls.
     Syscall,
-    /// None: nothing is captured.
-    Off,
 }

@@ -17,12 +17,13 @@ pub struct Kafka {
     /// Brokers to ask for the cluster first, each as `host:port`.
     #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 256)), example = ["127.0.0.1:9092"])]
     pub brokers: Vec<String>,
-    /// The topic of a line. `{{ field }}` stands for a field of the record; `{{ name }}` for the container's name.
+    /// The topic of a line. `{{ name }}` stands for the container's name; others are `id`, `image`, `stream`, `namespace`,
+    /// `pod`, `container` (in its pod) and `label.KEY`.
     #[schemars(length(min = 1, max = 1024), example = "logs-{{ name }}")]
     pub topic: String,
     /// The key of a record, with the same placeholders: lines of one key keep their order. Default: the container id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 1024), example = "{{ container.id }}")]
+    #[schemars(length(max = 1024), example = "{{ id }}")]
     pub key: Option<String>,
     /// Who must hold a record before it counts as delivered.
     #[serde(default)]
@@ -52,7 +53,7 @@ pub struct Kafka {
     /// Logging in. Default: not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sasl: Option<Sasl>,
-    /// Headers of every record: name to text, with the placeholders of `topic`.
+    /// Headers of every record: name to text.
     #[serde(default)]
     #[schemars(extend("maxProperties" = 64))]
     pub headers: BTreeMap<String, String>,
@@ -96,14 +97,14 @@ pub enum Acks {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Codec {
-    /// Not at all.
+    /// Not at all: the least work for the node.
+    #[default]
     None,
     /// gzip.
     Gzip,
     /// Snappy.
     Snappy,
-    /// LZ4: the least work.
-    #[default]
+    /// LZ4: the least work of all that compress.
     Lz4,
     /// Zstandard: the smallest result.
     Zstd,
