@@ -3,7 +3,12 @@
 //! They share the machine's process ids and print for as long as the process that was named lives, so they end with
 //! Writetap however it ends, and Docker then removes them. Their image (about 2 MB) stays for the next time.
 
-use std::process::{Command, Stdio};
+use std::{
+    env, fs,
+    os::unix::fs::symlink,
+    path::Path,
+    process::{self, Command, Stdio},
+};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -51,47 +56,47 @@ pub(crate) fn start(watched: u32) -> Result<()> {
                 name,
             ])
             .args([IMAGE, "/bin/sh", "-c", &script]);
-        command::read(&mut container).with_context(|| format!("remedy: {REMEDY}"))?;
+        command::read(&mut container).context(REMEDY)?;
     }
     step.end();
     Ok(())
 }
 
-/// Makes the image: busybox under the names that the scripts use.
+/// Makes the image: busybox, and links to it under the names that the scripts use.
 fn import() -> Result<()> {
     let busybox = docker::busybox().context("no static busybox: run `cargo xtask setup`")?;
-    // The archive's only file is busybox itself; `/bin/sh` and the rest are links to it.
-    let staging = std::env::temp_dir().join(format!("writetap-demo-{}", std::process::id()));
-    let bin = staging.join("bin");
-    std::fs::create_dir_all(&bin)?;
-    std::fs::copy(&busybox, bin.join("busybox"))?;
+    let root = env::temp_dir().join(format!("writetap-demo-{}", process::id()));
+    let bin = root.join("bin");
+    fs::create_dir_all(&bin)?;
+    fs::copy(busybox, bin.join("busybox"))?;
     for name in ["sh", "date", "sleep"] {
-        std::os::unix::fs::symlink("busybox", bin.join(name))?;
+        symlink("busybox", bin.join(name))?;
     }
-    let imported = archive(&staging);
-    std::fs::remove_dir_all(&staging)?;
+    let imported = archive(&root);
+    fs::remove_dir_all(&root)?;
     imported
 }
 
-fn archive(staging: &std::path::Path) -> Result<()> {
-    let mut tar = Command::new("tar")
-        .arg("-C")
-        .arg(staging)
-        .args(["--owner=0", "--group=0", "-c", "."])
+/// `tar -C <root> … | docker import - <image>`.
+fn archive(root: &Path) -> Result<()> {
+    let mut tar = Command::new("tar");
+    tar.arg("-C")
+        .arg(root)
+        .args(["--owner=0", "--group=0", "-c", "."]);
+    let mut import = docker::client();
+    import.args(["import", "-", IMAGE]);
+    let texts = format!("`{} | {}`", command::text(&tar), command::text(&import));
+    let mut packing = tar
         .stdout(Stdio::piped())
         .spawn()
-        .context("`tar` cannot be started")?;
-    let stdout = tar.stdout.take().context("no pipe from `tar`")?;
-    let mut import = docker::client();
-    import.args(["import", "-", IMAGE]).stdin(stdout);
-    let output = import.output().context("`docker` cannot be started")?;
-    let packed = tar.wait()?;
-    if !packed.success() || !output.status.success() {
-        bail!(
-            "`tar … | {}` failed: {}\nremedy: {REMEDY}",
-            command::text(&import),
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
+        .with_context(|| command::unstartable(&tar, ""))?;
+    import.stdin(packing.stdout.take().context("no pipe from `tar`")?);
+    let output = import
+        .output()
+        .with_context(|| command::unstartable(&import, REMEDY))?;
+    if packing.wait()?.success() && output.status.success() {
+        return Ok(());
     }
-    Ok(())
+    let said = String::from_utf8_lossy(&output.stderr);
+    bail!("{texts} failed: {}\nremedy: {REMEDY}", said.trim())
 }

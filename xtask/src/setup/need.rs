@@ -79,14 +79,12 @@ impl Need {
             Self::Make => tool::version(workspace, "make", &["--version"]),
             Self::Perl => tool::perl(workspace),
             Self::Busybox => docker::busybox().map(|path| path.display().to_string()),
-            Self::Engine => tool::version(workspace, "dockerd", &["--version"]),
+            Self::Engine => tool::version(workspace, "dockerd", &["--version"])
+                // Not in the search path of a user who is not root.
+                .or_else(|| tool::version(workspace, "/usr/sbin/dockerd", &["--version"])),
             Self::Daemon => docker::answering(),
             Self::Java => tool::java(workspace),
-            Self::Maven => tool::version(
-                workspace,
-                "mvn",
-                &["--batch-mode", "-Dstyle.color=never", "--version"],
-            ),
+            Self::Maven => tool::version(workspace, "mvn", &["--version"]),
             Self::KafkaJars => kafka::jars(workspace)
                 .ok()?
                 .map(|dir| dir.display().to_string()),

@@ -12,7 +12,11 @@ pub(super) fn version(workspace: &Workspace, program: &str, args: &[&str]) -> Op
     // In the clone's folder, where the pinned toolchain holds.
     let mut command = Command::new(program);
     let printed = command::read(command.args(args).current_dir(workspace.root())).ok()?;
-    printed.lines().next().map(str::to_owned)
+    // Maven ends a colour even where it began none.
+    printed
+        .lines()
+        .next()
+        .map(|line| line.replace("\x1b[0m", ""))
 }
 
 /// The folder of the pinned toolchain's standard library.
