@@ -65,6 +65,7 @@ fn embed() -> Result<()> {
 
 fn build(workspace: &Path, target: &Path) -> Result<()> {
     // The separator keeps flags with blanks whole; the variable overrides any other source of flags.
+<<<<<<< HEAD
     let flags = [
         "-Cdebuginfo=2".to_owned(),
         "-Clink-arg=--btf".to_owned(),
@@ -76,38 +77,22 @@ fn build(workspace: &Path, target: &Path) -> Result<()> {
         ),
     ]
     .join("\x1f");
+=======
+    let arch = env::var("CARGO_CFG_TARGET_ARCH")?;
+    let flags = format!("-Cdebuginfo=2\x1f-Clink-arg=--btf\x1f--cfg=bpf_target_arch=\"{arch}\"");
+>>>>>>> 8b71910 (xtask: write long command lines as one types them)
     let mut cargo = Command::new(path("CARGO")?);
     cargo
         .current_dir(workspace)
-        .args([
-            "build",
-            "--locked",
-            "--release",
-            "--target",
-            "bpfel-unknown-none",
-        ])
-        .args([
-            "--package",
-            "collector-ebpf",
-            "--bin",
-            "probe",
-            "--features",
-            "probe",
-        ])
-        .args(["-Z", "build-std=core", "--target-dir"])
+        .args("build --locked --package collector-ebpf --bin probe --features probe".split(' '))
+        .args("--release --target bpfel-unknown-none -Z build-std=core --target-dir".split(' '))
         .arg(target)
         // `-Z` on the stable toolchain: only `core` for a target that has no ready-made one needs it.
         .env("RUSTC_BOOTSTRAP", "1")
-        .env("CARGO_ENCODED_RUSTFLAGS", flags);
-    // What the outer Cargo set for the host's compilation, and clippy for its own.
-    for name in [
-        "CARGO_BUILD_TARGET",
-        "RUSTC",
-        "RUSTC_WORKSPACE_WRAPPER",
-        "RUSTC_WRAPPER",
-    ] {
-        cargo.env_remove(name);
-    }
+        .env("CARGO_ENCODED_RUSTFLAGS", flags)
+        // What the outer Cargo set: the host's compiler, and clippy in its place.
+        .env_remove("RUSTC")
+        .env_remove("RUSTC_WORKSPACE_WRAPPER");
     let output = cargo
         .output()
         .with_context(|| format!("failed to start {cargo:?}"))?;
@@ -115,10 +100,11 @@ fn build(workspace: &Path, target: &Path) -> Result<()> {
         return Ok(());
     }
     let text = String::from_utf8_lossy(&output.stderr);
-    let remedy = if ["bpf-linker", "rust-src"]
-        .iter()
-        .any(|need| text.contains(need))
-    {
+    let missing = [
+        "linker `bpf-linker` not found",
+        "rustup component add rust-src",
+    ];
+    let remedy = if missing.iter().any(|sign| text.contains(sign)) {
         REMEDY
     } else {
         ""

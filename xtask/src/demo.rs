@@ -46,17 +46,9 @@ pub(crate) fn start(watched: u32) -> Result<()> {
         let script = format!("n=0; while [ -d /proc/{watched} ]; do n=$((n + 1)); {script}; done");
         let mut container = docker::client();
         container
-            .args([
-                "run",
-                "--detach",
-                "--rm",
-                "--pid=host",
-                "--network=none",
-                "--name",
-                name,
-            ])
-            .args([IMAGE, "/bin/sh", "-c", &script]);
-        command::read(&mut container).context(REMEDY)?;
+            .args("run --detach --rm --pid=host --network=none --name".split(' '))
+            .args([name, IMAGE, "/bin/sh", "-c", &script]);
+        command::read(&mut container)?;
     }
     step.end();
     Ok(())

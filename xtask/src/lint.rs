@@ -58,31 +58,15 @@ fn format(workspace: &Workspace) -> Result<()> {
 
 fn clippy(workspace: &Workspace) -> Result<()> {
     let mut clippy = cargo::cargo(workspace);
-    clippy
-        .args(["clippy", "--locked", "--workspace", "--all-targets"])
-        .args(["--", "--deny", "warnings"]);
+    clippy.args("clippy --locked --workspace --all-targets -- --deny warnings".split(' '));
     step("clippy", &mut clippy, "")
 }
 
 fn clippy_probe(workspace: &Workspace, metadata: &Metadata) -> Result<()> {
     let mut clippy = cargo::cargo(workspace);
     clippy
-        .args([
-            "clippy",
-            "--locked",
-            "--release",
-            "--target",
-            "bpfel-unknown-none",
-        ])
-        .args([
-            "--package",
-            "collector-ebpf",
-            "--bin",
-            "probe",
-            "--features",
-            "probe",
-        ])
-        .args(["-Z", "build-std=core", "--target-dir"])
+        .args("clippy --locked --package collector-ebpf --bin probe --features probe".split(' '))
+        .args("--release --target bpfel-unknown-none -Z build-std=core --target-dir".split(' '))
         .arg(metadata.target.join("probe"))
         .args(["--", "--deny", "warnings"])
         .env("RUSTC_BOOTSTRAP", "1")
@@ -96,14 +80,7 @@ fn clippy_probe(workspace: &Workspace, metadata: &Metadata) -> Result<()> {
 
 /// The generated files under `deploy`, checked by the binary that writes them.
 fn reference(workspace: &Workspace) -> Result<()> {
-    const CALL: [&str; 6] = [
-        "run",
-        "--locked",
-        "--package",
-        "collector",
-        "--bin",
-        "writetap",
-    ];
+    const CALL: &str = "run --locked --package collector --bin writetap -- reference";
     if !workspace
         .root()
         .join("collector/src/cli/reference.rs")
@@ -112,25 +89,18 @@ fn reference(workspace: &Workspace) -> Result<()> {
         return Ok(());
     }
     let mut check = cargo::cargo(workspace);
-    check
-        .args(CALL)
-        .args(["--", "reference", "check", "deploy"]);
-    let remedy = format!("`cargo {} -- reference write deploy`", CALL.join(" "));
-    step("reference", &mut check, &remedy)
+    check.args(CALL.split(' ')).args(["check", "deploy"]);
+    step(
+        "reference",
+        &mut check,
+        &format!("`cargo {CALL} write deploy`"),
+    )
 }
 
 fn deny(workspace: &Workspace, advisories: bool) -> Result<()> {
     let mut deny = Command::new("cargo-deny");
     deny.current_dir(workspace.root())
-        .args([
-            "--locked",
-            "--config",
-            ".deny.toml",
-            "check",
-            "bans",
-            "licenses",
-            "sources",
-        ])
+        .args("--locked --config .deny.toml check bans licenses sources".split(' '))
         .args(advisories.then_some("advisories"));
     step(
         "licences and sources",
