@@ -70,11 +70,11 @@ mod tests {
     const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
     const B: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-    fn named(id: &str, runtime: Option<Runtime>) -> Option<Named> {
-        Some(Named {
+    fn named(id: &str, runtime: Option<Runtime>) -> Named {
+        Named {
             container: id.parse().unwrap(),
             runtime,
-        })
+        }
     }
 
     #[test]
@@ -99,14 +99,14 @@ mod tests {
                 Some(Podman),
             ),
         ] {
-            assert_eq!(path(text.as_bytes()), named(A, runtime), "{text}");
+            assert_eq!(path(text.as_bytes()), Some(named(A, runtime)), "{text}");
         }
     }
 
     #[test]
     fn the_topmost_container_owns_what_is_below() {
         let text = format!("/docker/{A}/docker/{B}");
-        assert_eq!(path(text.as_bytes()), named(A, Some(Runtime::Docker)));
+        assert_eq!(path(text.as_bytes()), Some(named(A, Some(Runtime::Docker))));
     }
 
     #[test]

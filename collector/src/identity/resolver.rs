@@ -59,7 +59,6 @@ impl Resolver {
     ) {
         loop {
             let news = tokio::select! {
-                biased;
                 () = changes.closed() => return,
                 Some(report) = reports.recv() => self.report(report, Instant::now()),
                 // With as many pending as may be, the queue fills, and the agent is told to ask again.
@@ -148,6 +147,7 @@ impl Resolver {
     fn listed(&mut self, list: Vec<Described>, now: Instant) -> Vec<Change> {
         self.ready.store(true, Ordering::Relaxed);
         let mut changes = self.cache.listed(list, now);
+        self.answered(&changes);
         for id in self.pending.keys() {
             match self.cache.get(id) {
                 Some(container) => changes.push(Change::Known(Arc::clone(container))),
@@ -164,7 +164,7 @@ impl Resolver {
     }
 
     /// Answers those whose deadline is `due`, though no runtime did.
-    fn give_up(&mut self, due: impl Fn(Instant) -> bool) -> Vec<Change> {
+    fn give_up(&self, due: impl Fn(Instant) -> bool) -> Vec<Change> {
         let ids = self.pending.iter().filter(|&(_, &deadline)| due(deadline));
         ids.map(|(&id, _)| Change::Unexplained(id)).collect()
     }
@@ -177,22 +177,27 @@ impl Resolver {
             .min()
     }
 
-    /// Hands changes to the agent, however long it takes; each is an answer to whoever asked.
+    /// Whoever asked for these containers has an answer.
+    fn answered(&mut self, changes: &[Change]) {
+        for change in changes {
+            match change {
+                Change::Known(container) => self.pending.remove(&container.id),
+                Change::Unexplained(id) => self.pending.remove(id),
+                Change::Gone(_) => None,
+            };
+        }
+    }
+
+    /// Hands changes to the agent, however long it takes.
     async fn send(
         &mut self,
         to_agent: &mpsc::Sender<Change>,
         changes: Vec<Change>,
     ) -> Result<(), Ended> {
+        self.answered(&changes);
         for change in changes {
-            match &change {
-                Change::Known(container) => {
-                    self.pending.remove(&container.id);
-                }
-                Change::Unexplained(id) => {
-                    self.metrics.unexplained();
-                    self.pending.remove(id);
-                }
-                Change::Gone(_) => {}
+            if matches!(change, Change::Unexplained(_)) {
+                self.metrics.unexplained();
             }
             to_agent.send(change).await.map_err(|_closed| Ended)?;
         }

@@ -133,7 +133,7 @@ fn removed_containers_are_forgotten_after_their_grace() {
     let removed = now + Duration::from_secs(1);
     cache.event(Action::Destroy, container('a', "a"), removed);
     assert_eq!(cache.next_expiry(), Some(removed + GRACE));
-    cache.expire(removed + GRACE - Duration::from_nanos(1));
+    cache.expire(removed + GRACE.saturating_sub(Duration::from_nanos(1)));
     assert_eq!(remembered(&cache), "a");
     cache.expire(removed + GRACE);
     assert_eq!(remembered(&cache), "");

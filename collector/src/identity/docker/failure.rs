@@ -43,7 +43,7 @@ pub(super) enum Reason {
 
 /// An operation without a usable answer.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to {} docker: {}{detail}", operation.as_str(), reason.as_str())]
+#[error("docker request `{}` failed: {}{detail}", operation.as_str(), reason.as_str())]
 pub(super) struct Failure {
     operation: Operation,
     /// Why it was in vain.
@@ -145,7 +145,11 @@ impl Failure {
 
 /// The kind of the I/O error that an error comes from.
 fn io_kind(error: &ClientError) -> Option<io::ErrorKind> {
-    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
+    // This one shows itself as the I/O error that it holds, and hides it as a source.
+    if let ClientError::IOError { err } = error {
+        return Some(err.kind());
+    }
+    let mut cause = error.source();
     while let Some(error) = cause {
         if let Some(io) = error.downcast_ref::<io::Error>() {
             return Some(io.kind());
@@ -153,4 +157,57 @@ fn io_kind(error: &ClientError) -> Option<io::ErrorKind> {
         cause = error.source();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::{ClientError, Failure, Metrics, Operation, Outage, Reason};
+
+    #[test]
+    fn tells_who_is_not_there_from_who_may_not_be_asked() {
+        let of = |error: ClientError| {
+            let failure = Failure::of(&Metrics::default(), Operation::Greet, &error);
+            (failure.reason, failure.outage())
+        };
+        let io = |kind: io::ErrorKind| of(ClientError::from(io::Error::from(kind)));
+        let status = |status_code| {
+            of(ClientError::DockerResponseServerError {
+                status_code,
+                message: String::new(),
+            })
+        };
+        let gone = ClientError::SocketNotFoundError("/run/docker.sock".into());
+        assert_eq!(of(gone), (Reason::Absent, Outage::Absent));
+        assert_eq!(
+            io(io::ErrorKind::ConnectionRefused),
+            (Reason::Absent, Outage::Absent)
+        );
+        assert_eq!(
+            io(io::ErrorKind::PermissionDenied),
+            (Reason::Denied, Outage::Denied)
+        );
+        assert_eq!(
+            io(io::ErrorKind::BrokenPipe),
+            (Reason::Closed, Outage::Failing)
+        );
+        assert_eq!(status(404), (Reason::NotFound, Outage::Failing));
+        assert_eq!(status(500), (Reason::Status, Outage::Failing));
+        let timeout = of(ClientError::RequestTimeoutError);
+        assert_eq!(timeout, (Reason::Timeout, Outage::Failing));
+    }
+
+    #[test]
+    fn says_what_was_asked_and_why_it_was_in_vain() {
+        let error = ClientError::DockerResponseServerError {
+            status_code: 500,
+            message: "x".into(),
+        };
+        let failure = Failure::of(&Metrics::default(), Operation::List, &error);
+        assert_eq!(
+            failure.to_string(),
+            "docker request `list` failed: status: Docker responded with status code 500: x"
+        );
+    }
 }

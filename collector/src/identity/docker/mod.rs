@@ -176,7 +176,11 @@ impl Docker {
     }
 
     async fn event(&mut self, reader: &Reader, message: EventMessage) {
-        self.since = message.time_nano.unwrap_or(self.since);
+        // The engine would not take a time before the epoch.
+        self.since = message
+            .time_nano
+            .filter(|&nanos| nanos > 0)
+            .unwrap_or(self.since);
         if let Some(report) = reader.event(message) {
             self.report(report).await;
         }

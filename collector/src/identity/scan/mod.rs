@@ -91,15 +91,15 @@ pub fn scan(
         limits,
         metrics,
     };
-    let root = Directory {
+    let top = Directory {
         path: hierarchy.to_owned(),
         depth: 0,
     };
     let mut left = VecDeque::new();
     let mut room = limits.cgroups;
-    if let Err(source) = walk.enter(&root, &mut left, &mut room) {
+    if let Err(source) = walk.enter(&top, &mut left, &mut room) {
         return Err(ScanError::Read {
-            path: root.path,
+            path: top.path,
             source,
         });
     }

@@ -31,6 +31,8 @@ pub(super) struct Script {
     pub(super) list_text: Option<String>,
     /// Paths that are never answered.
     pub(super) silent: Vec<&'static str>,
+    /// What was asked of the event stream so far.
+    pub(super) follow_queries: Vec<String>,
     /// Requests so far, query left out.
     pub(super) requests: Vec<String>,
     /// Who follows events.
@@ -141,6 +143,11 @@ async fn respond(
     let (is_silent, body) = {
         let mut script = script.lock().unwrap();
         script.requests.push(path.clone());
+        if path.ends_with("/events") {
+            script
+                .follow_queries
+                .extend(request.uri().query().map(str::to_owned));
+        }
         let is_silent = script.silent.iter().any(|part| path.contains(part));
         (is_silent, answer(&mut script, &path))
     };
@@ -185,7 +192,7 @@ fn text(text: String) -> Body {
 }
 
 /// A line of the event stream.
-pub(super) fn event(action: &str, id: &str, attributes: Value) -> String {
+pub(super) fn event(action: &str, id: &str, attributes: &Value) -> String {
     json!({
         "Type": "container",
         "Action": action,

@@ -102,7 +102,7 @@ async fn the_create_event_names_a_container_that_inspection_does_not_find() {
     handle.resolve(id).unwrap();
     engine.asked(&format!("/containers/{id}/json")).await;
     let attributes = json!({ "name": "quick", "image": "bb:1", "tier": "x" });
-    engine.send(event("create", id.as_str(), attributes)).await;
+    engine.send(event("create", id.as_str(), &attributes)).await;
 
     let container = next_known(&mut changes).await;
     assert_eq!(container.name.as_deref(), Some("quick"));
@@ -117,12 +117,12 @@ async fn the_create_event_names_a_container_that_inspection_does_not_find() {
         .send(event(
             "die",
             id.as_str(),
-            json!({ "exitCode": "0", "name": "quick" }),
+            &json!({ "exitCode": "0", "name": "quick" }),
         ))
         .await;
     assert_eq!(next(&mut changes).await, Change::Gone(id));
     engine
-        .send(event("destroy", id.as_str(), json!({ "name": "quick" })))
+        .send(event("destroy", id.as_str(), &json!({ "name": "quick" })))
         .await;
     handle.resolve(id).unwrap();
     assert_eq!(next_name(&mut changes).await, pair("quick", "bb:1"));
@@ -194,6 +194,50 @@ async fn a_restarted_engine_is_reconciled() {
 }
 
 #[tokio::test]
+async fn a_broken_event_stream_goes_on_where_it_ended() {
+    let mut fixture = Fixture::new();
+    let mut engine = fixture.engine(Script::default());
+    let (_handle, mut changes) = fixture.start();
+    let attributes = json!({ "name": "web", "image": "bb:1" });
+    engine
+        .send(event("create", id('a').as_str(), &attributes))
+        .await;
+    assert_eq!(next_name(&mut changes).await, pair("web", "bb:1"));
+    engine.send("]garbage".to_owned()).await;
+    engine
+        .send(event("destroy", id('a').as_str(), &attributes))
+        .await;
+    assert_eq!(next(&mut changes).await, Change::Gone(id('a')));
+    let queries = engine.script().follow_queries.clone();
+    assert!(
+        queries[1].starts_with("since=1700000000.000000000&"),
+        "{queries:?}"
+    );
+}
+
+#[tokio::test]
+async fn who_asked_before_the_list_is_answered_once() {
+    let mut fixture = Fixture::new();
+    let list = vec![listed(id('a').as_str(), "/web", "bb:1", "running")];
+    let mut engine = fixture.engine(Script {
+        list,
+        ..Script::default()
+    });
+    let (handle, mut changes) = fixture.start();
+    handle.resolve(id('a')).unwrap();
+    handle.resolve(id('a')).unwrap();
+    assert_eq!(next_name(&mut changes).await, pair("web", "bb:1"));
+    engine
+        .send(event(
+            "create",
+            id('b').as_str(),
+            &json!({ "name": "b", "image": "bb:1" }),
+        ))
+        .await;
+    assert_eq!(next_name(&mut changes).await, pair("b", "bb:1"));
+}
+
+#[tokio::test]
 async fn a_renamed_and_a_restarted_container_are_known_again() {
     let mut fixture = Fixture::new();
     let a = id('a');
@@ -205,7 +249,7 @@ async fn a_renamed_and_a_restarted_container_are_known_again() {
     let (_handle, mut changes) = fixture.start();
     let before = next_known(&mut changes).await;
     let attributes = json!({ "name": "new", "image": "bb:1", "oldName": "/old" });
-    engine.send(event("rename", a.as_str(), attributes)).await;
+    engine.send(event("rename", a.as_str(), &attributes)).await;
     let after = next_known(&mut changes).await;
     assert_eq!(
         after,
@@ -216,11 +260,11 @@ async fn a_renamed_and_a_restarted_container_are_known_again() {
     );
 
     engine
-        .send(event("die", a.as_str(), json!({ "name": "new" })))
+        .send(event("die", a.as_str(), &json!({ "name": "new" })))
         .await;
     assert_eq!(next(&mut changes).await, Change::Gone(a));
     engine
-        .send(event("start", a.as_str(), json!({ "name": "new" })))
+        .send(event("start", a.as_str(), &json!({ "name": "new" })))
         .await;
     assert_eq!(next_known(&mut changes).await, after);
 }
@@ -250,7 +294,7 @@ async fn garbage_is_counted_and_asked_for_again() {
     );
 
     // An event without an id says nothing, one that is no JSON breaks the stream; both are counted.
-    engine.send(event("start", "short", json!({}))).await;
+    engine.send(event("start", "short", &json!({}))).await;
     engine.send("]garbage".to_owned()).await;
     engine
         .script()
