@@ -106,18 +106,7 @@ impl Resolver {
             Report::Event(action, container) => {
                 Vec::from_iter(self.cache.event(action, container, now))
             }
-            Report::Inspected(described) => {
-                let id = described.container.id;
-                let change = self.cache.inspected(described, now);
-                // Nothing new is news to whoever asked.
-                let known = || {
-                    self.cache
-                        .get(&id)
-                        .map(|known| Change::Known(Arc::clone(known)))
-                };
-                let asked = self.pending.contains_key(&id);
-                Vec::from_iter(change.or_else(|| asked.then(known).flatten()))
-            }
+            Report::Inspected(described) => Vec::from_iter(self.cache.inspected(described, now)),
             Report::Missing(id) => {
                 if let Some(deadline) = self.pending.get_mut(&id) {
                     *deadline = (*deadline).min(now + self.settings.settle);

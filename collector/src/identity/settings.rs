@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How runtimes are asked, and how much is remembered.
+/// How runtimes are asked, and how much is remembered. No duration is longer than a day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Where Docker listens: `unix:///path`, `tcp://host:port` or `http://host:port`. `None`: Docker is not asked.

@@ -85,10 +85,9 @@ impl Cache {
             None => described,
             Some(entry) => {
                 entry.event = self.event;
-                Container {
-                    name: described.name,
-                    ..Container::clone(&entry.container)
-                }
+                let mut container = Container::clone(&entry.container);
+                container.name = described.name.or(container.name);
+                container
             }
         };
         match action {
@@ -102,16 +101,14 @@ impl Cache {
         }
     }
 
-    /// Takes in the answer to a question about one container. It does not bring a removed one back.
+    /// Takes in the answer to a question about one container. What is known already came by an event meanwhile, and
+    /// the answer may be older.
     pub(super) fn inspected(&mut self, described: Described, now: Instant) -> Option<Change> {
         let Described { container, live } = described;
-        let known = self.entries.get(&container.id).map(|entry| entry.state);
-        let state = if known == Some(State::Removed) {
-            State::Removed
-        } else {
-            State::of(live)
-        };
-        self.put(container, state, now)
+        if self.entries.contains_key(&container.id) {
+            return None;
+        }
+        self.put(container, State::of(live), now)
     }
 
     /// A list was asked for: what happens from now on may be newer than it.
@@ -235,7 +232,8 @@ impl Cache {
             return Some(Change::Gone(id));
         };
         let was_live = entry.state == State::Live;
-        if entry.state != state {
+        // A removed container does not stop once more.
+        if state < entry.state {
             (entry.state, entry.since) = (state, now);
         }
         was_live.then_some(Change::Gone(id))

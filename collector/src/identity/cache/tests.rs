@@ -124,6 +124,19 @@ fn a_list_corrects_what_events_hide_and_keeps_what_it_does_not_tell() {
 }
 
 #[test]
+fn a_late_answer_or_event_changes_nothing() {
+    let (mut cache, now) = (cache(9), Instant::now());
+    cache.event(Action::Start, container('a', "a"), now);
+    assert_eq!(cache.inspected(live(container('a', "old")), now), None);
+    let nameless = Container::unexplained(id('a'));
+    assert_eq!(cache.event(Action::Start, nameless, now), None);
+    cache.event(Action::Destroy, container('a', "a"), now);
+    assert_eq!(cache.event(Action::Die, container('a', "a"), now), None);
+    assert_eq!(**cache.get(&id('a')).unwrap(), container('a', "a"));
+    assert_eq!(cache.next_expiry(), Some(now + GRACE));
+}
+
+#[test]
 fn removed_containers_are_forgotten_after_their_grace() {
     let (mut cache, now) = (cache(9), Instant::now());
     assert_eq!(cache.next_expiry(), None);

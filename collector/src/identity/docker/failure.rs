@@ -1,6 +1,6 @@
 //! What went wrong with an engine, as a metric label and a log line.
 
-use std::error::Error as StdError;
+use std::error::Error as _;
 use std::io;
 
 use bollard::errors::Error as ClientError;
@@ -8,6 +8,9 @@ use bollard::errors::Error as ClientError;
 use super::{Address, RUNTIME};
 use crate::identity::Metrics;
 use crate::identity::report::Outage;
+
+/// How much of an engine's words goes into a log line.
+const DETAIL_CHARS: usize = 200;
 
 /// What was asked of the engine; a metric label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,10 +114,11 @@ impl Failure {
         }
     }
 
-    /// Counts that `operation` ended in an error of the client.
+    /// Counts that `operation` ended in an error of the client, whose words may be the engine's: of any length and kind.
     pub(super) fn of(metrics: &Metrics, operation: Operation, error: &ClientError) -> Self {
+        let words: String = error.to_string().chars().take(DETAIL_CHARS).collect();
         Self {
-            detail: format!(": {error}"),
+            detail: format!(": {}", words.escape_debug()),
             ..Self::new(metrics, operation, Reason::of(error))
         }
     }
@@ -163,7 +167,7 @@ fn io_kind(error: &ClientError) -> Option<io::ErrorKind> {
 mod tests {
     use std::io;
 
-    use super::{ClientError, Failure, Metrics, Operation, Outage, Reason};
+    use super::{ClientError, DETAIL_CHARS, Failure, Metrics, Operation, Outage, Reason};
 
     #[test]
     fn tells_who_is_not_there_from_who_may_not_be_asked() {
@@ -200,14 +204,19 @@ mod tests {
 
     #[test]
     fn says_what_was_asked_and_why_it_was_in_vain() {
-        let error = ClientError::DockerResponseServerError {
-            status_code: 500,
-            message: "x".into(),
+        let said = |message: String| {
+            let error = ClientError::DockerResponseServerError {
+                status_code: 500,
+                message,
+            };
+            Failure::of(&Metrics::default(), Operation::List, &error).to_string()
         };
-        let failure = Failure::of(&Metrics::default(), Operation::List, &error);
+        let words = "docker request `list` failed: status: Docker responded with status code 500: ";
+        assert_eq!(said("a\nb".into()), format!("{words}a\\nb"));
+        let room = DETAIL_CHARS - "Docker responded with status code 500: ".len();
         assert_eq!(
-            failure.to_string(),
-            "docker request `list` failed: status: Docker responded with status code 500: x"
+            said("x".repeat(room + 1)),
+            format!("{words}{}", "x".repeat(room))
         );
     }
 }
