@@ -5,13 +5,17 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, unbounded};
 
 use crate::record::{
-    Acknowledgement, Batch, Container, ContainerId, Delivery, Line, Mode, Receipt, Stream, Timestamp,
+    Acknowledgement, Batch, Container, ContainerId, Delivery, Line, Mode, Receipt, Stream,
+    Timestamp,
 };
 
 /// A container with this name, whose id is made of its length.
 pub(super) fn container(name: &str) -> Arc<Container> {
     let id = ContainerId::from_bytes(format!("{:064x}", name.len()).as_bytes()).unwrap();
-    Arc::new(Container { name: Some(name.into()), ..Container::unexplained(id) })
+    Arc::new(Container {
+        name: Some(name.into()),
+        ..Container::unexplained(id)
+    })
 }
 
 /// A batch of lines that `container` wrote to its standard output.
@@ -42,14 +46,25 @@ pub(super) struct Deliveries {
 
 impl Deliveries {
     pub(super) fn of(name: &str) -> Self {
-        #[expect(clippy::disallowed_methods, reason = "a test makes a handful of deliveries")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a test makes a handful of deliveries"
+        )]
         let (sender, receiver) = unbounded();
-        Self { container: container(name), sender, receiver, next: 0 }
+        Self {
+            container: container(name),
+            sender,
+            receiver,
+            next: 0,
+        }
     }
 
     /// The next delivery, numbered from 0.
     pub(super) fn next(&mut self, bodies: &[&str]) -> Delivery {
-        let acknowledgement = Acknowledgement { batch: self.next, sink: 0 };
+        let acknowledgement = Acknowledgement {
+            batch: self.next,
+            sink: 0,
+        };
         self.next += 1;
         Delivery {
             batch: batch(&self.container, bodies),
@@ -59,6 +74,9 @@ impl Deliveries {
 
     /// Batches acknowledged since the last call.
     pub(super) fn acknowledged(&self) -> Vec<u64> {
-        self.receiver.try_iter().map(|acknowledgement| acknowledgement.batch).collect()
+        self.receiver
+            .try_iter()
+            .map(|acknowledgement| acknowledgement.batch)
+            .collect()
     }
 }

@@ -210,7 +210,7 @@ impl Kafka {
     fn send_again(&mut self) -> Result<(), Error> {
         let mut returned = std::mem::take(&mut *self.reports.returned());
         let sent = self.send_each(&self.producer, &mut returned);
-        self.reports.returned().append(&mut returned);
+        put_back(returned, &mut self.reports.returned());
         self.broken |= matches!(sent, Err(Error::Fatal { .. }));
         sent?;
 
@@ -223,7 +223,7 @@ impl Kafka {
             None => create(&self.config, &self.reports, true)?,
         };
         let sent = self.send_each(&alone, &mut oversized);
-        self.reports.oversized().append(&mut oversized);
+        put_back(oversized, &mut self.reports.oversized());
         if !matches!(sent, Err(Error::Fatal { .. })) {
             self.alone = Some(alone);
         }
@@ -308,6 +308,12 @@ impl Sink for Kafka {
             }
         }
     }
+}
+
+/// Puts records before those that came meanwhile.
+fn put_back(mut older: Vec<Returned>, newer: &mut Vec<Returned>) {
+    older.append(newer);
+    *newer = older;
 }
 
 fn create(
