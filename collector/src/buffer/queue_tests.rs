@@ -13,7 +13,7 @@ use crate::buffer::samples::batch;
 use crate::record::{Acknowledgement, Delivery, Receipt};
 
 const NEVER: Duration = Duration::ZERO;
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 struct Queue {
     producer: Producer,

@@ -30,7 +30,7 @@ fn every_sink_gets_every_batch_and_its_own_receipt() {
         assert_eq!(delivery.batch.len(), 1, "sink {index}");
         delivery.receipt.acknowledge();
     }
-    assert!(progress.wait(Instant::now() + Duration::from_secs(60)));
+    assert!(progress.wait(Instant::now() + Duration::from_mins(1)));
     assert_eq!(
         progress.positions(),
         [((container(1).id, Stream::Stdout), 4)].into()
@@ -51,13 +51,13 @@ fn too_many_open_batches_wait_for_acknowledgements() {
     });
     for _ in 0..BATCHES {
         consumers[0]
-            .pop(Duration::from_secs(60))
+            .pop(Duration::from_mins(1))
             .unwrap()
             .receipt
             .acknowledge();
     }
     pushing.join().unwrap();
-    assert!(progress.wait(Instant::now() + Duration::from_secs(60)));
+    assert!(progress.wait(Instant::now() + Duration::from_mins(1)));
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn copy_compressed(mut from: File, to: &File, compression: Compression) -> io::R
             encoder.finish()?;
         }
         Compression::Zstd => {
-            zstd::stream::copy_encode(from, &mut to, zstd::DEFAULT_COMPRESSION_LEVEL)?
+            zstd::stream::copy_encode(from, &mut to, zstd::DEFAULT_COMPRESSION_LEVEL)?;
         }
     }
     to.flush()

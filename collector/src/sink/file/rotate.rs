@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::record::Timestamp;
 
 /// How long a failed rotation is left alone.
-const POSTPONEMENT: Duration = Duration::from_secs(60);
+const POSTPONEMENT: Duration = Duration::from_mins(1);
 
 /// Decides by size and age; zero switches either off.
 #[derive(Debug)]

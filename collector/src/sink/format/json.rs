@@ -8,7 +8,7 @@ use data_encoding::{BASE64, HEXLOWER};
 use super::ContainerCache;
 use super::escape::{append_escaped, append_lossy};
 use super::timestamp::TimestampText;
-use crate::record::{BatchRecord, Container, RecordUid, Writer};
+use crate::record::{BatchRecord, Container, RecordUid, Runtime, Writer};
 
 /// Labels that the record carries, as `container.label.<key>`.
 const LABELS: [&str; 2] = ["com.docker.compose.project", "com.docker.compose.service"];
@@ -108,7 +108,7 @@ fn container_fields(container: &Container) -> Vec<u8> {
     append_field(
         &mut fields,
         "container.runtime.name",
-        runtime.map(|runtime| runtime.as_str()),
+        runtime.map(Runtime::as_str),
     );
     for label in LABELS {
         let value = labels.get(label).map(String::as_str);

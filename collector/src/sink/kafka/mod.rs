@@ -6,28 +6,24 @@
 //! sent again from here.
 
 mod delivery;
+mod producer;
 mod settings;
 mod template;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rdkafka::ClientConfig;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, Producer as _};
 
-use self::delivery::{Context, InFlight, Reports, Returned, refusal};
+use self::delivery::{InFlight, Reports, Returned};
+use self::producer::{Producer, create, send};
 pub use self::settings::{Acks, Compression, Sasl, SaslMechanism, Settings, Tls};
 pub use self::template::{Template, TemplateError};
 use super::format::{ContainerCache, Encoder, Format};
 use super::{Sink, SinkMetrics};
 use crate::record::{Batch, Container, Delivery, Stream};
-
-/// How long one call may wait for room in librdkafka's memory.
-const PATIENCE: Duration = Duration::from_millis(250);
-/// First pause while it is waited; it doubles.
-const PAUSE: Duration = Duration::from_millis(1);
 
 /// Why Kafka does not take records.
 #[derive(Debug, thiserror::Error)]
@@ -96,9 +92,9 @@ struct Sending {
 /// Hands records to librdkafka.
 pub struct Kafka {
     config: ClientConfig,
-    producer: ThreadedProducer<Context>,
+    producer: Producer,
     /// Sends each record on its own; made when it is needed.
-    alone: Option<ThreadedProducer<Context>>,
+    alone: Option<Producer>,
     reports: Arc<Reports>,
     topic: Template,
     key: Option<Template>,
@@ -231,11 +227,7 @@ impl Kafka {
     }
 
     /// Sends records in order; leaves those that are not sent.
-    fn send_each(
-        &self,
-        producer: &ThreadedProducer<Context>,
-        records: &mut Vec<Returned>,
-    ) -> Result<(), Error> {
+    fn send_each(&self, producer: &Producer, records: &mut Vec<Returned>) -> Result<(), Error> {
         let mut result = Ok(());
         let mut sent = 0;
         for Returned {
@@ -264,7 +256,7 @@ impl Kafka {
     }
 
     fn undelivered(&self) -> usize {
-        let in_flight = |producer: &ThreadedProducer<Context>| producer.in_flight_count() as usize;
+        let in_flight = |producer: &Producer| producer.in_flight_count() as usize;
         let rest = |sending: &Sending| sending.batch.len() - sending.next;
         in_flight(&self.producer)
             + self.alone.as_ref().map_or(0, in_flight)
@@ -314,76 +306,6 @@ impl Sink for Kafka {
 fn put_back(mut older: Vec<Returned>, newer: &mut Vec<Returned>) {
     older.append(newer);
     *newer = older;
-}
-
-fn create(
-    config: &ClientConfig,
-    reports: &Arc<Reports>,
-    alone: bool,
-) -> Result<ThreadedProducer<Context>, Error> {
-    /// Would keep the reports of delivered records from us, and nothing would ever be acknowledged.
-    const ONLY_ERRORS: &str = "delivery.report.only.error";
-    if config.get(ONLY_ERRORS).is_some() {
-        let reason = "may not be set: deliveries could not be acknowledged".to_owned();
-        return Err(Error::Option {
-            option: ONLY_ERRORS.to_owned(),
-            reason,
-        });
-    }
-    let mut config = config.clone();
-    if alone {
-        config.set("batch.num.messages", "1");
-    }
-    let context = Context {
-        reports: Arc::clone(reports),
-        alone,
-    };
-    config
-        .create_with_context(context)
-        .map_err(|error| match error {
-            KafkaError::ClientConfig(_, reason, option, _secret) => {
-                Error::Option { option, reason }
-            }
-            KafkaError::ClientCreation(reason) => Error::Client { reason },
-            other => Error::Client {
-                reason: other.to_string(),
-            },
-        })
-}
-
-/// Hands one record to librdkafka, waiting for room for a while. A record that is refused at once is done with.
-fn send(
-    producer: &ThreadedProducer<Context>,
-    reports: &Reports,
-    mut message: BaseRecord<'_, [u8], [u8], Arc<InFlight>>,
-) -> Result<(), Error> {
-    let mut pause = PAUSE;
-    loop {
-        let Err((error, unsent)) = producer.send(message) else {
-            return Ok(());
-        };
-        message = unsent;
-        match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::QueueFull) if pause < PATIENCE => {
-                std::thread::sleep(pause);
-                pause *= 2;
-            }
-            Some(RDKafkaErrorCode::QueueFull) => {
-                return Err(Error::Full {
-                    records: producer.in_flight_count() as usize,
-                });
-            }
-            Some(code) if refusal(code).is_some() => {
-                reports.refuse(code, message.topic, message.delivery_opaque);
-                return Ok(());
-            }
-            _ => {
-                return Err(Error::Fatal {
-                    reason: error.to_string(),
-                });
-            }
-        }
-    }
 }
 
 fn addresses_of(container: &Container, topic: &Template, key: Option<&Template>) -> Addresses {

@@ -84,7 +84,7 @@ fn counts(registry: &Registry, line: &str) -> bool {
 }
 
 fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(60)
+    Instant::now() + Duration::from_mins(1)
 }
 
 #[test]
