@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::Context;
 use super::outcome::{Failure, Outcome};
 use crate::agent::{self, Listed};
+use crate::record::Runtime;
 
 /// How to print them.
 #[derive(Debug, clap::Args)]
@@ -38,7 +39,7 @@ fn json(containers: &[Listed]) -> String {
             ("container.image.name", container.image.as_deref()),
             (
                 "container.runtime.name",
-                container.runtime.map(|runtime| runtime.as_str()),
+                container.runtime.map(Runtime::as_str),
             ),
             ("capture", Some(capture)),
         ];
@@ -61,7 +62,7 @@ fn table(containers: &[Listed]) -> String {
             container.id.short().to_owned(),
             printable(container.name.as_deref()),
             printable(container.image.as_deref()),
-            printable(container.runtime.map(|runtime| runtime.as_str())),
+            printable(container.runtime.map(Runtime::as_str)),
             printable(Some(capture)),
         ]
     });
@@ -93,7 +94,7 @@ fn printable(text: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Container, ContainerId, Runtime};
+    use crate::record::{Container, ContainerId};
 
     fn listed() -> [Listed; 2] {
         let id = |digit: &str| digit.repeat(ContainerId::LEN).parse().unwrap();

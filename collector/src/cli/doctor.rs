@@ -40,7 +40,7 @@ fn render(report: &Report, colored: bool) -> String {
         .map(|finding| finding.topic.chars().count())
         .max()
         .unwrap_or(0);
-    let mut text = String::new();
+    let mut lines = Vec::new();
     for finding in &report.findings {
         let (color, word) = match finding.status {
             Status::Ok => ("32", "ok      "),
@@ -52,15 +52,15 @@ fn render(report: &Report, colored: bool) -> String {
         } else {
             word.to_owned()
         };
-        text.push_str(&format!(
-            "{word}  {:width$}  {}\n",
+        lines.push(format!(
+            "{word}  {:width$}  {}",
             finding.topic, finding.detail
         ));
         if let Some(remedy) = &finding.remedy {
-            text.push_str(&format!("{:indent$}→ {remedy}\n", "", indent = width + 12));
+            lines.push(format!("{:indent$}→ {remedy}", "", indent = width + 12));
         }
     }
-    text
+    lines.join("\n") + "\n"
 }
 
 #[cfg(test)]

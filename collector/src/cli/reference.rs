@@ -83,30 +83,29 @@ fn check(folder: &Path) -> anyhow::Result<()> {
 
 /// The help of every command as Markdown.
 fn commands() -> String {
-    let mut page =
-        "# Commands\n\n<!-- Generated from `collector/src/cli/`; change it there. -->\n".to_owned();
+    let title = "# Commands\n\n<!-- Generated from `collector/src/cli/`; change it there. -->\n";
+    let mut sections = vec![title.to_owned()];
     let mut root = Cli::command().term_width(100);
     root.build();
-    add(&mut root, &mut page);
-    page
+    add(&mut root, &mut sections);
+    sections.join("\n")
 }
 
-fn add(command: &mut Command, page: &mut String) {
+fn add(command: &mut Command, sections: &mut Vec<String>) {
     let title = command
         .get_bin_name()
         .unwrap_or(command.get_name())
         .to_owned();
     let help = command.render_long_help().to_string();
     let lines: Vec<&str> = help.trim_end().lines().map(str::trim_end).collect();
-    page.push_str(&format!(
-        "\n## `{title}`\n\n```text\n{}\n```\n",
+    sections.push(format!(
+        "## `{title}`\n\n```text\n{}\n```\n",
         lines.join("\n")
     ));
-    let shown = |verb: &&mut Command| !verb.is_hide_set() && verb.get_name() != "help";
-    command
-        .get_subcommands_mut()
-        .filter(shown)
-        .for_each(|verb| add(verb, page));
+    let is_shown = |verb: &&mut Command| !verb.is_hide_set() && verb.get_name() != "help";
+    for verb in command.get_subcommands_mut().filter(is_shown) {
+        add(verb, sections);
+    }
 }
 
 #[cfg(test)]

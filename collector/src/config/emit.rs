@@ -6,28 +6,28 @@ use super::tree;
 
 /// A document of block mappings; lists stand in one line.
 pub(super) fn document(value: &Value) -> String {
-    let mut out = String::new();
+    let mut lines = Vec::new();
     match value {
         Value::Object(entries) if !entries.is_empty() => {
-            entries
-                .iter()
-                .for_each(|(key, value)| entry(key, value, 0, &mut out));
+            for (key, value) in entries {
+                entry(key, value, 0, &mut lines);
+            }
         }
-        other => out.push_str(&format!("{}\n", inline(other))),
+        other => lines.push(inline(other)),
     }
-    out
+    lines.join("\n") + "\n"
 }
 
-fn entry(key: &str, value: &Value, indent: usize, out: &mut String) {
+fn entry(key: &str, value: &Value, indent: usize, lines: &mut Vec<String>) {
     let key = text(key, str::to_owned);
     match value {
         Value::Object(entries) if !entries.is_empty() => {
-            out.push_str(&format!("{:indent$}{key}:\n", ""));
-            entries
-                .iter()
-                .for_each(|(key, value)| entry(key, value, indent + 2, out));
+            lines.push(format!("{:indent$}{key}:", ""));
+            for (key, value) in entries {
+                entry(key, value, indent + 2, lines);
+            }
         }
-        other => out.push_str(&format!("{:indent$}{key}: {}\n", "", inline(other))),
+        other => lines.push(format!("{:indent$}{key}: {}", "", inline(other))),
     }
 }
 

@@ -95,17 +95,14 @@ fn read(
 /// The text of a file, without the mark that some editors put before it.
 fn decode(bytes: &[u8]) -> Result<&str, Problem> {
     let at = |before: &[u8], message: &str| {
-        let line_start = before
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |newline| newline + 1);
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        let column = String::from_utf8_lossy(&before[line_start..])
-            .chars()
-            .count()
-            + 1;
+        let before = String::from_utf8_lossy(before);
+        let last_line = before.rsplit('\n').next().unwrap_or_default();
+        let position = Position {
+            line: before.split('\n').count(),
+            column: last_line.chars().count() + 1,
+        };
         Problem {
-            position: Position { line, column },
+            position,
             path: String::new(),
             message: message.to_owned(),
         }

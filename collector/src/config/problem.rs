@@ -54,11 +54,9 @@ pub(super) fn path<S: AsRef<str>>(segments: impl IntoIterator<Item = S>) -> Stri
     for segment in segments {
         let segment = segment.as_ref();
         if segment.bytes().all(|byte| byte.is_ascii_digit()) {
-            path.push_str(&format!("[{segment}]"));
+            path.extend(["[", segment, "]"]);
         } else {
-            let separator = if path.is_empty() { "" } else { "." };
-            path.push_str(separator);
-            path.push_str(segment);
+            path.extend([if path.is_empty() { "" } else { "." }, segment]);
         }
     }
     path

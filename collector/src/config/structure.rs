@@ -31,7 +31,12 @@ pub(super) fn read(root: &mut Node, problems: &mut Vec<Problem>) -> Option<Docum
     let mut found = Vec::new();
     for error in validator.iter_errors(&json) {
         for leaf in leaves(&error) {
-            Reader { root, schema: &schema, leaf }.describe(&mut found);
+            Reader {
+                root,
+                schema: &schema,
+                leaf,
+            }
+            .describe(&mut found);
         }
     }
     if !found.is_empty() {

@@ -131,20 +131,50 @@ fn choices_of_sinks_say_what_is_missing() {
 #[test]
 fn what_is_no_yaml_is_one_problem_with_a_place() {
     let cases = [
-        ("capture:\n\tattach: auto\n", "2:2: not YAML: tabs disallowed within this context (block indentation)"),
-        ("log: [1", "2:1: not YAML: while parsing a flow sequence, expected ',' or ']'"),
-        ("log: {level: ${LEVEL}}", "1:15: not YAML: while parsing a flow mapping, did not find expected ',' or '}'; \
-             within `{ }` and `[ ]`, `${…}` needs quotes"),
-        ("log: {level: info}\n---\nlog: {level: debug}\n", "2:1: a second document; a file holds one"),
+        (
+            "capture:\n\tattach: auto\n",
+            "2:2: not YAML: tabs disallowed within this context (block indentation)",
+        ),
+        (
+            "log: [1",
+            "2:1: not YAML: while parsing a flow sequence, expected ',' or ']'",
+        ),
+        (
+            "log: {level: ${LEVEL}}",
+            "1:15: not YAML: while parsing a flow mapping, did not find expected ',' or '}'; \
+             within `{ }` and `[ ]`, `${…}` needs quotes",
+        ),
+        (
+            "log: {level: info}\n---\nlog: {level: debug}\n",
+            "2:1: a second document; a file holds one",
+        ),
         ("- a", "1:1: expected a mapping, found a list"),
-        ("log: !!map {level: info}", "1:12: log: tag `tag:yaml.org,2002:!map`; tags have no meaning here"),
+        (
+            "log: !!map {level: info}",
+            "1:12: log: tag `tag:yaml.org,2002:!map`; tags have no meaning here",
+        ),
         ("[a]: b", "1:1: a key that is not text"),
-        ("log:\n  level: info\n  level: debug\n", "3:3: log: repeats the key `level` of line 2"),
-        ("log: {level: inf\0o}", "1:17: a control character; write it as an escape in double quotes"),
-        ("log: *a", "1:6: not YAML: while parsing node, found unknown anchor"),
+        (
+            "log:\n  level: info\n  level: debug\n",
+            "3:3: log: repeats the key `level` of line 2",
+        ),
+        (
+            "log: {level: inf\0o}",
+            "1:17: a control character; write it as an escape in double quotes",
+        ),
+        (
+            "log: *a",
+            "1:6: not YAML: while parsing node, found unknown anchor",
+        ),
     ];
-    let found: Vec<(&str, String)> = cases.iter().map(|(text, _)| (*text, problems(text).join(" | "))).collect();
-    assert_eq!(found, cases.map(|(text, expected)| (text, expected.to_owned())));
+    let found: Vec<(&str, String)> = cases
+        .iter()
+        .map(|(text, _)| (*text, problems(text).join(" | ")))
+        .collect();
+    assert_eq!(
+        found,
+        cases.map(|(text, expected)| (text, expected.to_owned()))
+    );
 }
 
 #[test]
@@ -199,11 +229,20 @@ fn aliases_are_followed_and_bounded() {
         let below = vec![format!("*a{}", level - 1); 10].join(", ");
         format!("{text}a{level}: &a{level} [{below}]\n")
     });
-    assert_eq!(problems(&bomb), ["5:25: a4[3]: more than 10000 values, aliases resolved"]);
+    assert_eq!(
+        problems(&bomb),
+        ["5:25: a4[3]: more than 10000 values, aliases resolved"]
+    );
     let expected = ["1:17: log.level: an alias inside the value it stands for"];
     assert_eq!(problems("log: &a {level: *a}"), expected);
     let nested = problems(&format!("a: {}", "[".repeat(32)));
-    assert_eq!(nested, [format!("1:35: a{}: values nest deeper than 32", "[0]".repeat(31))]);
+    assert_eq!(
+        nested,
+        [format!(
+            "1:35: a{}: values nest deeper than 32",
+            "[0]".repeat(31)
+        )]
+    );
 }
 
 #[test]
@@ -266,7 +305,7 @@ proptest! {
 fn check_places(bytes: &[u8]) -> Result<(), TestCaseError> {
     if let Err(problems) = Config::parse("x", bytes, &|_| Some("y".to_owned())) {
         prop_assert!(!problems.is_empty());
-        let lines = bytes.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let lines = bytes.split(|byte| *byte == b'\n').count();
         for problem in problems.iter() {
             // The parser reports an unexpected end one line after it.
             prop_assert!(

@@ -62,7 +62,7 @@ impl FromStr for Size {
     type Err = InvalidSize;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let size: ByteSize = text.parse().map_err(|_: String| InvalidSize)?;
+        let size: ByteSize = text.parse().or(Err(InvalidSize))?;
         Self::try_from(size.as_u64())
     }
 }
@@ -71,7 +71,7 @@ impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match Self::UNITS
             .iter()
-            .find(|(unit, _)| self.0 >= *unit && self.0 % unit == 0)
+            .find(|(unit, _)| self.0 >= *unit && self.0.is_multiple_of(*unit))
         {
             Some((unit, name)) => write!(f, "{}{name}", self.0 / unit),
             None => write!(f, "{}B", self.0),

@@ -52,8 +52,15 @@ fn position(span: Span) -> Position {
 
 fn syntax(text: &str, error: &ScanError) -> Problem {
     let mark = error.marker();
-    let has_variable = text.lines().nth(mark.line().saturating_sub(1)).is_some_and(|line| line.contains("${"));
-    let hint = if has_variable { "; within `{ }` and `[ ]`, `${…}` needs quotes" } else { "" };
+    let has_variable = text
+        .lines()
+        .nth(mark.line().saturating_sub(1))
+        .is_some_and(|line| line.contains("${"));
+    let hint = if has_variable {
+        "; within `{ }` and `[ ]`, `${…}` needs quotes"
+    } else {
+        ""
+    };
     Problem {
         position: Position {
             line: mark.line().max(1),

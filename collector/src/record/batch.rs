@@ -57,10 +57,7 @@ pub struct BatchRecord<'a> {
 impl Batch {
     /// An empty batch whose records were observed at `observed`.
     pub fn new(observed: Timestamp) -> Self {
-        Self {
-            observed,
-            ..Self::default()
-        }
+        Self { observed, ..Self::default() }
     }
 
     /// Adds a line. Lines of one container that follow each other share its entry.
@@ -70,11 +67,7 @@ impl Batch {
         if self.bodies.len() + line.body.len() > MAX_BATCH_BYTES {
             return false;
         }
-        if !self
-            .containers
-            .last()
-            .is_some_and(|last| Arc::ptr_eq(last, container))
-        {
+        if !self.containers.last().is_some_and(|last| Arc::ptr_eq(last, container)) {
             self.containers.push(Arc::clone(container));
         }
         self.bodies.extend_from_slice(line.body);
@@ -110,9 +103,7 @@ impl Batch {
     /// The record at `index`, counted from 0.
     pub fn get(&self, index: usize) -> Option<BatchRecord<'_>> {
         let entry = self.entries.get(index)?;
-        let start = index
-            .checked_sub(1)
-            .map_or(0, |before| self.entries[before].end);
+        let start = index.checked_sub(1).map_or(0, |before| self.entries[before].end);
         Some(BatchRecord {
             container: &self.containers[entry.container as usize],
             stream: entry.stream,

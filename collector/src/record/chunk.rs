@@ -74,11 +74,7 @@ pub struct Writer {
 impl Writer {
     /// `thread.name` without its padding.
     pub fn thread_name(&self) -> &[u8] {
-        let end = self
-            .comm
-            .iter()
-            .position(|&byte| byte == 0)
-            .unwrap_or(self.comm.len());
+        let end = self.comm.iter().position(|&byte| byte == 0).unwrap_or(self.comm.len());
         &self.comm[..end]
     }
 }

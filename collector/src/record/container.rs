@@ -21,16 +21,10 @@ impl ContainerId {
 
     /// The id of raw digits.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidContainerId> {
-        let invalid = || InvalidContainerId {
-            text: String::from_utf8_lossy(bytes).into_owned(),
-        };
+        let invalid = || InvalidContainerId { text: String::from_utf8_lossy(bytes).into_owned() };
         let digits: [u8; Self::LEN] = bytes.try_into().map_err(|_| invalid())?;
         let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        if digits.iter().all(is_digit) {
-            Ok(Self(digits))
-        } else {
-            Err(invalid())
-        }
+        if digits.iter().all(is_digit) { Ok(Self(digits)) } else { Err(invalid()) }
     }
 
     /// All 64 digits.
@@ -148,13 +142,7 @@ mod tests {
         let id: ContainerId = digits.parse().unwrap();
         assert_eq!(id.as_str(), digits);
         assert_eq!(id.short(), "0123456789ab");
-        for bad in [
-            "",
-            "0",
-            &digits[1..],
-            &format!("{digits}0"),
-            &digits.to_uppercase(),
-        ] {
+        for bad in ["", "0", &digits[1..], &format!("{digits}0"), &digits.to_uppercase()] {
             assert!(bad.parse::<ContainerId>().is_err(), "{bad}");
         }
         assert!(ContainerId::from_bytes(&[0xff; 64]).is_err());

@@ -41,10 +41,7 @@ pub struct Receipt {
 impl Receipt {
     /// A receipt whose acknowledgement goes to `to`.
     pub const fn new(acknowledgement: Acknowledgement, to: Sender<Acknowledgement>) -> Self {
-        Self {
-            acknowledgement,
-            to,
-        }
+        Self { acknowledgement, to }
     }
 
     /// The sink is done with the batch. Nobody listening any more is no error: the agent is shutting down.

@@ -20,9 +20,7 @@ impl Timestamp {
 
     /// The system clock's time; the epoch for a clock set before it.
     pub fn now() -> Self {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or(Duration::ZERO);
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         Self(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
     }
 
@@ -47,17 +45,11 @@ mod tests {
 
     #[test]
     fn shows_nine_digits_in_utc() {
-        assert_eq!(
-            Timestamp::from_nanos(0).to_string(),
-            "1970-01-01T00:00:00.000000000Z"
-        );
+        assert_eq!(Timestamp::from_nanos(0).to_string(), "1970-01-01T00:00:00.000000000Z");
         assert_eq!(
             Timestamp::from_nanos(1_700_000_000_000_000_001).to_string(),
             "2023-11-14T22:13:20.000000001Z"
         );
-        assert_eq!(
-            Timestamp::from_nanos(u64::MAX).to_string(),
-            "2554-07-21T23:34:33.709551615Z"
-        );
+        assert_eq!(Timestamp::from_nanos(u64::MAX).to_string(), "2554-07-21T23:34:33.709551615Z");
     }
 }

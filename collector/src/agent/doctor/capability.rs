@@ -39,7 +39,7 @@ const NEEDS: [Need; 4] = [
     },
 ];
 
-/// Stands for CAP_BPF and CAP_PERFMON: <https://man7.org/linux/man-pages/man7/capabilities.7.html>
+/// Stands for `CAP_BPF` and `CAP_PERFMON`: <https://man7.org/linux/man-pages/man7/capabilities.7.html>
 const SYS_ADMIN: u32 = 21;
 
 /// A finding for each capability that is of use.

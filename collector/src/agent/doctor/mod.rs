@@ -111,7 +111,7 @@ impl Default for Roots {
     }
 }
 
-/// The oldest kernel with the ring buffer and CAP_BPF: <https://docs.kernel.org/bpf/ringbuf.html>
+/// The oldest kernel with the ring buffer and `CAP_BPF`: <https://docs.kernel.org/bpf/ringbuf.html>
 const OLDEST_KERNEL: (u32, u32) = (5, 8);
 
 /// Looks at everything that the configuration needs.

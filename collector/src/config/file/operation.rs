@@ -49,10 +49,7 @@ impl FromStr for Listen {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "off" => Ok(Self::Off),
-            _ => text
-                .parse()
-                .map(Self::At)
-                .map_err(|_: std::net::AddrParseError| InvalidListen),
+            _ => text.parse().map(Self::At).or(Err(InvalidListen)),
         }
     }
 }

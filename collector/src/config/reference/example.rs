@@ -12,27 +12,28 @@ const INTRODUCTION: &str = "\
 # yaml-language-server: $schema=reference/config.schema.json
 ";
 
+/// Begins a key that is not in force.
+const INACTIVE: &str = "#: ";
+
 /// Columns of a comment.
 const WIDTH: usize = 110;
 
 /// The example with these top-level fields.
 pub(super) fn render(fields: &[Field]) -> String {
-    let mut out = Writer {
-        text: INTRODUCTION.to_owned(),
-    };
+    let mut writer = Writer { lines: Vec::new() };
     for field in fields {
-        out.text.push('\n');
-        out.field(field, 0, "");
+        writer.lines.push(String::new());
+        writer.field(field, 0, "");
     }
-    out.text
+    format!("{INTRODUCTION}{}\n", writer.lines.join("\n"))
 }
 
 struct Writer {
-    text: String,
+    lines: Vec<String>,
 }
 
 impl Writer {
-    /// A key with its comment; `mark` puts it out of force.
+    /// A key with its comment; `mark` puts it out of force, and so does the lack of a default.
     fn field(&mut self, field: &Field, indent: usize, mark: &str) {
         self.comment(&comment(field), indent);
         for choice in &field.choices {
@@ -41,22 +42,22 @@ impl Writer {
                 indent,
             );
         }
+        let mark = if field.default.is_none() {
+            INACTIVE
+        } else {
+            mark
+        };
         if !field.variants.is_empty() {
             self.line(&format!("{}:", field.key), indent, mark);
-            field
-                .variants
-                .iter()
-                .enumerate()
-                .for_each(|(index, variant)| self.variant(variant, indent + 2, index == 0));
+            for (index, variant) in field.variants.iter().enumerate() {
+                self.variant(variant, indent + 2, index == 0);
+            }
         } else if !field.fields.is_empty() {
-            let mark = if field.default.is_none() { "#: " } else { mark };
             self.line(&format!("{}:", field.key), indent, mark);
-            field
-                .fields
-                .iter()
-                .for_each(|inner| self.field(inner, indent + 2, mark));
+            for inner in &field.fields {
+                self.field(inner, indent + 2, mark);
+            }
         } else {
-            let mark = if field.default.is_none() { "#: " } else { mark };
             self.line(&format!("{}: {}", field.key, value(field)), indent, mark);
         }
     }
@@ -71,18 +72,18 @@ impl Writer {
         let (name, mark) = if is_in_force {
             ("stdout", "")
         } else {
-            (tag.as_str(), "#: ")
+            (tag.as_str(), INACTIVE)
         };
         self.comment(description, indent);
         self.line(&format!("{name}:"), indent, mark);
         self.line(&format!("type: {tag}"), indent + 2, mark);
-        fields
-            .iter()
-            .for_each(|field| self.field(field, indent + 2, mark));
+        for field in fields {
+            self.field(field, indent + 2, mark);
+        }
     }
 
     fn line(&mut self, line: &str, indent: usize, mark: &str) {
-        self.text.push_str(&format!("{:indent$}{mark}{line}\n", ""));
+        self.lines.push(format!("{:indent$}{mark}{line}", ""));
     }
 
     fn comment(&mut self, text: &str, indent: usize) {

@@ -1,7 +1,5 @@
 //! The reference page.
 
-use std::fmt::Write as _;
-
 use super::model::{Field, Variant};
 use crate::config::emit;
 
@@ -23,17 +21,17 @@ const INTRODUCTION: &str = "\
 
 /// The page of these top-level fields.
 pub(super) fn render(fields: &[Field]) -> String {
-    let mut out = INTRODUCTION.to_owned();
-    fields
-        .iter()
-        .for_each(|field| section(field, &field.key, 2, &mut out));
-    out
+    let mut lines = Vec::new();
+    for field in fields {
+        section(field, &field.key, 2, &mut lines);
+    }
+    format!("{INTRODUCTION}{}\n", lines.join("\n"))
 }
 
 /// A heading, what it is about, the keys in it, then the sections in it.
-fn section(section: &Field, path: &str, level: usize, out: &mut String) {
-    heading(&format!("`{path}`"), level, &section.description, out);
-    body(&section.fields, path, level, out);
+fn section(section: &Field, path: &str, level: usize, lines: &mut Vec<String>) {
+    heading(&format!("`{path}`"), level, &section.description, lines);
+    body(&section.fields, path, level, lines);
     for Variant {
         tag,
         description,
@@ -44,32 +42,31 @@ fn section(section: &Field, path: &str, level: usize, out: &mut String) {
             &format!("`{path}.<name>` with `type: {tag}`"),
             level + 1,
             description,
-            out,
+            lines,
         );
-        body(fields, &format!("{path}.<name>"), level + 1, out);
+        body(fields, &format!("{path}.<name>"), level + 1, lines);
     }
 }
 
-fn heading(title: &str, level: usize, description: &str, out: &mut String) {
-    write_line(
-        out,
-        format_args!("\n{} {title}\n\n{description}", "#".repeat(level)),
-    );
+fn heading(title: &str, level: usize, description: &str, lines: &mut Vec<String>) {
+    lines.push(format!("\n{} {title}\n\n{description}", "#".repeat(level)));
 }
 
-fn body(fields: &[Field], path: &str, level: usize, out: &mut String) {
+fn body(fields: &[Field], path: &str, level: usize, lines: &mut Vec<String>) {
     let (keys, sections): (Vec<_>, Vec<_>) =
         fields.iter().partition(|field| !field.kind.is_empty());
     if !keys.is_empty() {
-        out.push('\n');
+        lines.push(String::new());
     }
-    keys.iter().for_each(|field| key(field, out));
+    for field in keys {
+        key(field, lines);
+    }
     for field in sections {
-        section(field, &format!("{path}.{}", field.key), level + 1, out);
+        section(field, &format!("{path}.{}", field.key), level + 1, lines);
     }
 }
 
-fn key(field: &Field, out: &mut String) {
+fn key(field: &Field, lines: &mut Vec<String>) {
     let mut facts = vec![field.kind.to_owned()];
     if let Some((least, most)) = &field.bounds {
         facts.push(format!("{least} to {most}"));
@@ -80,24 +77,13 @@ fn key(field: &Field, out: &mut String) {
     if let Some(default) = &field.default {
         facts.push(format!("default `{}`", emit::inline(default)));
     }
-    write_line(
-        out,
-        format_args!(
-            "- **`{}`** ({}). {}",
-            field.key,
-            facts.join(", "),
-            field.description
-        ),
-    );
+    lines.push(format!(
+        "- **`{}`** ({}). {}",
+        field.key,
+        facts.join(", "),
+        field.description
+    ));
     for choice in &field.choices {
-        write_line(
-            out,
-            format_args!("  - `{}`: {}", choice.word, choice.description),
-        );
+        lines.push(format!("  - `{}`: {}", choice.word, choice.description));
     }
-}
-
-/// Writing to a string does not fail.
-fn write_line(out: &mut String, line: std::fmt::Arguments<'_>) {
-    writeln!(out, "{line}").ok();
 }
