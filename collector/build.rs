@@ -65,22 +65,11 @@ fn embed() -> Result<()> {
 
 fn build(workspace: &Path, target: &Path) -> Result<()> {
     // The separator keeps flags with blanks whole; the variable overrides any other source of flags.
-<<<<<<< HEAD
-    let flags = [
-        "-Cdebuginfo=2".to_owned(),
-        "-Clink-arg=--btf".to_owned(),
-        // The probe numbers records by the fetching atomic add.
-        "-Ctarget-cpu=v3".to_owned(),
-        format!(
-            "--cfg=bpf_target_arch=\"{}\"",
-            env::var("CARGO_CFG_TARGET_ARCH")?
-        ),
-    ]
-    .join("\x1f");
-=======
     let arch = env::var("CARGO_CFG_TARGET_ARCH")?;
-    let flags = format!("-Cdebuginfo=2\x1f-Clink-arg=--btf\x1f--cfg=bpf_target_arch=\"{arch}\"");
->>>>>>> 8b71910 (xtask: write long command lines as one types them)
+    // v3: the probe numbers records by the fetching atomic add.
+    let flags = format!(
+        "-Cdebuginfo=2\x1f-Clink-arg=--btf\x1f-Ctarget-cpu=v3\x1f--cfg=bpf_target_arch=\"{arch}\""
+    );
     let mut cargo = Command::new(path("CARGO")?);
     cargo
         .current_dir(workspace)

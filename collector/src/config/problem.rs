@@ -70,6 +70,9 @@ pub struct Problems {
 }
 
 impl Problems {
+    /// Problems that are shown of one file.
+    const SHOWN: usize = 100;
+
     /// The problems of the file called `source`.
     pub(super) fn new(source: &str, mut problems: Vec<Problem>) -> Self {
         problems.sort();
@@ -89,15 +92,43 @@ impl std::ops::Deref for Problems {
     }
 }
 
-/// A line a problem, each as `file:line:column: key: message`.
+/// A line a problem, each as `file:line:column: key: message`; of very many the first.
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.problems.iter().enumerate() {
+        let Self { source, problems } = self;
+        for (index, problem) in problems.iter().take(Self::SHOWN).enumerate() {
             let separator = if index == 0 { "" } else { "\n" };
-            write!(f, "{separator}{}:{problem}", self.source)?;
+            write!(f, "{separator}{source}:{problem}")?;
         }
-        Ok(())
+        match problems.len().checked_sub(Self::SHOWN) {
+            None | Some(0) => Ok(()),
+            Some(more) => write!(f, "\nand {more} more"),
+        }
     }
 }
 
 impl std::error::Error for Problems {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The last line shown of a file with this many problems.
+    fn last_line(count: usize) -> String {
+        let problem = |line| Problem {
+            position: Position { line, column: 1 },
+            path: path(["a", "0", "b"]),
+            message: "wrong".to_owned(),
+        };
+        let problems = Problems::new("x", (1..=count).map(problem).collect()).to_string();
+        problems.lines().last().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn a_hundred_problems_are_shown_and_the_rest_is_counted() {
+        assert_eq!(last_line(0), "");
+        assert_eq!(last_line(1), "x:1:1: a[0].b: wrong");
+        assert_eq!(last_line(100), "x:100:1: a[0].b: wrong");
+        assert_eq!(last_line(101), "and 1 more");
+    }
+}

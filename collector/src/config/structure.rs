@@ -3,7 +3,7 @@
 //! The schema finds the problems; here they get a place, and words that help.
 
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
-use jsonschema::{ValidationError, Validator};
+use jsonschema::{JsonType, ValidationError, Validator};
 use serde_json::Value;
 
 use super::file::{Document, InvalidListen, Listen};
@@ -135,7 +135,13 @@ impl Reader<'_> {
             Kind::Required { property } => format!("needs the key `{}`", schema::text(property)),
             // The value itself may be a password without its quotes.
             Kind::Type { kind } => {
-                format!("expected {}, found {}", expected(kind), self.node().kind())
+                let found = self.node().kind();
+                let is_unquoted = matches!(found, "true or false" | "a number" | "a whole number");
+                let remedy = match expected(kind) {
+                    "text" if is_unquoted => "; put it in quotes",
+                    _ => "",
+                };
+                format!("expected {}, found {found}{remedy}", expected(kind))
             }
             Kind::Format { format } => format!("{}, found {}", hint(format), self.node().quoted()),
             Kind::Minimum { .. } | Kind::Maximum { .. } => self.outside("must be", ""),
@@ -241,19 +247,19 @@ impl Reader<'_> {
     }
 }
 
-fn expected(kind: &TypeKind) -> String {
+fn expected(kind: &TypeKind) -> &'static str {
     let TypeKind::Single(name) = kind else {
-        return "text or a whole number".to_owned();
+        return "text or a whole number";
     };
-    match name.to_string().as_str() {
-        "object" => "a mapping",
-        "array" => "a list",
-        "string" => "text",
-        "integer" => "a whole number",
-        "boolean" => "true or false",
-        other => other,
+    match name {
+        JsonType::Object => "a mapping",
+        JsonType::Array => "a list",
+        JsonType::String => "text",
+        JsonType::Integer => "a whole number",
+        JsonType::Number => "a number",
+        JsonType::Boolean => "true or false",
+        JsonType::Null => "nothing",
     }
-    .to_owned()
 }
 
 fn hint(format: &str) -> String {

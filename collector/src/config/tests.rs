@@ -57,7 +57,7 @@ fn every_mistake_is_told_with_its_place() {
         "10:13: sinks.out.format: found `jsn`; did you mean `json`?",
         "12:5: sinks.k: needs the key `brokers`",
         "14:11: sinks.k.acks: expected `all`, `leader` or `none`, found `1`",
-        "15:54: sinks.k.sasl.password: expected text, found a whole number",
+        "15:54: sinks.k.sasl.password: expected text, found a whole number; put it in quotes",
         "17:10: log.level: expected `error`, `warn`, `info`, `debug` or `trace`, found a list",
         "18:17: admin.listen: expected an IP address and port such as `127.0.0.1:9465`, or `off`, found `localhost`",
     ];

@@ -116,7 +116,7 @@ const OLDEST_KERNEL: (u32, u32) = (5, 8);
 
 /// Looks at everything that the configuration needs.
 pub fn examine(config: &Config, roots: &Roots) -> Report {
-    let mut findings = vec![kernel(roots), btf(roots), lockdown(roots)];
+    let mut findings = vec![kernel(roots), btf(&config.capture.btf), lockdown(roots)];
     findings.extend(capability::examine(roots));
     findings.push(cgroup(roots));
     findings.push(docker(config.identity.stage.docker.as_deref(), config.identity.is_docker_required));
@@ -153,9 +153,8 @@ fn kernel(roots: &Roots) -> Finding {
     }
 }
 
-fn btf(roots: &Roots) -> Finding {
-    let path = roots.sys.join("kernel/btf/vmlinux");
-    match File::open(&path) {
+fn btf(path: &Path) -> Finding {
+    match File::open(path) {
         Ok(_) => Finding::ok("BTF", format!("{} is readable", path.display())),
         Err(error) => {
             let remedy =

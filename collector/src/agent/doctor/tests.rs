@@ -26,7 +26,8 @@ fn statuses(change: impl Fn(&Path)) -> Vec<(&'static str, Status)> {
     let _listener = UnixListener::bind(&socket).unwrap();
     change(root);
     let text = format!(
-        "identity: {{docker: {{address: 'unix://{}'}}}}",
+        "capture: {{btf: '{}'}}\nidentity: {{docker: {{address: 'unix://{}'}}}}",
+        root.join("sys/kernel/btf/vmlinux").display(),
         socket.display()
     );
     let config = Config::parse("test", text.as_bytes(), &|_| None).unwrap();

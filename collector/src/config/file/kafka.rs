@@ -17,11 +17,13 @@ pub struct Kafka {
     /// Brokers to ask for the cluster first, each as `host:port`.
     #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 256)), example = ["127.0.0.1:9092"])]
     pub brokers: Vec<String>,
-    /// The topic of a line. `{{ name }}` stands for the container's name; others are `id`, `image`, `stream`, `namespace`,
-    /// `pod`, `container` (in its pod) and `label.KEY`.
+    /// The topic of a line. `{{ name }}` stands for the container's name, `{{ id }}` for its id, `{{ image }}` for its
+    /// image, `{{ stream }}` for `stdout` or `stderr`, `{{ namespace }}`, `{{ pod }}` and `{{ container }}` for its place
+    /// in Kubernetes, `{{ label.KEY }}` for its label `KEY`.
     #[schemars(length(min = 1, max = 1024), example = "logs-{{ name }}")]
     pub topic: String,
-    /// The key of a record, with the same placeholders: lines of one key keep their order. Default: the container id.
+    /// The key of a record, with the same placeholders. Records of one key go to one partition, in order.
+    /// Default: `{{ id }}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024), example = "{{ id }}")]
     pub key: Option<String>,
@@ -47,6 +49,11 @@ pub struct Kafka {
     #[serde(default = "Kafka::batch_records")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub batch_records: u32,
+    /// Bytes of the largest record; larger ones are dropped, and counted. Not above what the topics take
+    /// (`max.message.bytes`).
+    #[serde(default = "Kafka::max_record_bytes")]
+    #[schemars(extend("x-minimum" = "1KiB", "x-maximum" = "900MiB"))]
+    pub max_record_bytes: Size,
     /// Encryption.
     #[serde(default)]
     pub tls: Tls,
@@ -57,7 +64,7 @@ pub struct Kafka {
     #[serde(default)]
     #[schemars(extend("maxProperties" = 64))]
     pub headers: BTreeMap<String, String>,
-    /// Options of librdkafka, passed on as they are: name to text. They win over the keys above.
+    /// Options of librdkafka, passed on as they are: name to text. They win over all keys here, and are never shown.
     #[serde(default)]
     #[schemars(extend("maxProperties" = 256))]
     pub options: BTreeMap<String, Secret>,
@@ -72,6 +79,10 @@ impl Kafka {
     }
 
     const fn batch_bytes() -> Size {
+        Size::mib(1)
+    }
+
+    const fn max_record_bytes() -> Size {
         Size::mib(1)
     }
 
@@ -97,14 +108,14 @@ pub enum Acks {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Codec {
-    /// Not at all: the least work for the node.
+    /// Not at all.
     #[default]
     None,
     /// gzip.
     Gzip,
     /// Snappy.
     Snappy,
-    /// LZ4: the least work of all that compress.
+    /// LZ4: the least work.
     Lz4,
     /// Zstandard: the smallest result.
     Zstd,

@@ -95,14 +95,14 @@ pub enum FileFormat {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rotate {
-    /// When the next line would make it larger than this many bytes.
-    #[schemars(extend("x-minimum" = "4KiB", "x-maximum" = "1TiB"))]
+    /// When it has this many bytes; with 0, size does not matter.
+    #[schemars(extend("x-minimum" = "0B", "x-maximum" = "1TiB"))]
     pub max_bytes: Size,
     /// When its first line is this old. Default: age does not matter.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-minimum" = "1s", "x-maximum" = "366days"), example = "24h")]
     pub max_age: Option<Interval>,
-    /// Files put aside that are kept; the oldest is deleted first.
+    /// Files put aside that are kept, the oldest being deleted first; with 0, all.
     #[schemars(range(min = 0, max = 1000))]
     pub max_files: u32,
     /// How files put aside are compressed.
@@ -112,9 +112,9 @@ pub struct Rotate {
 impl Default for Rotate {
     fn default() -> Self {
         Self {
-            max_bytes: Size::mib(100),
+            max_bytes: Size::mib(128),
             max_age: None,
-            max_files: 10,
+            max_files: 8,
             compression: Compression::None,
         }
     }
