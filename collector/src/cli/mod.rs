@@ -98,16 +98,23 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// The configuration that applies, and every problem of it when it is wrong.
-    fn config(&self) -> Result<Config, crate::config::Error> {
+    /// The file that applies, if there is one.
+    fn file(&self) -> Option<&Path> {
         let default = Path::new(DEFAULT_FILE);
+        // Only what is known to be absent is passed over: an unreadable file is to be reported.
+        let is_absent = || default.try_exists().is_ok_and(|exists| !exists);
         match &self.file {
+            Some(file) => Some(file),
+            None if is_absent() => None,
+            None => Some(default),
+        }
+    }
+
+    /// The configuration that applies, or every problem of it.
+    fn config(&self) -> Result<Config, crate::config::Error> {
+        match self.file() {
             Some(file) => Config::load(file, self.environment),
-            // Only what is known to be absent is passed over: an unreadable file is for `load` to report.
-            None if default.try_exists().is_ok_and(|exists| !exists) => {
-                Config::embedded(self.environment)
-            }
-            None => Config::load(default, self.environment),
+            None => Config::embedded(self.environment),
         }
     }
 

@@ -78,3 +78,38 @@ pub(super) fn of_parsing(error: &clap::Error) -> ExitCode {
         ExitCode::SUCCESS
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    /// Exit code and stderr.
+    fn reported(outcome: Outcome, colored: bool) -> (ExitCode, String) {
+        let mut stderr = Vec::new();
+        let code = report(outcome, &mut stderr, colored);
+        (code, String::from_utf8(stderr).unwrap())
+    }
+
+    #[test]
+    fn each_outcome_has_its_code_and_words() {
+        let failed = || Err(Failure::Failed(anyhow!("cause").context("what failed")));
+        let usage = Err(Failure::Usage(anyhow!("wrong")));
+        let closed = Err(Failure::Output(io::ErrorKind::BrokenPipe.into()));
+        assert_eq!(reported(Ok(()), false), (ExitCode::SUCCESS, String::new()));
+        assert_eq!(reported(closed, false), (ExitCode::SUCCESS, String::new()));
+        assert_eq!(
+            reported(Err(Failure::Found), false),
+            (ExitCode::FAILURE, String::new())
+        );
+        assert_eq!(
+            reported(usage, false),
+            (ExitCode::from(64), "error: wrong\n".to_owned())
+        );
+        let plain = "error: what failed: cause\n".to_owned();
+        assert_eq!(reported(failed(), false), (ExitCode::FAILURE, plain));
+        let colored = "\x1b[1;31merror:\x1b[0m what failed: cause\n".to_owned();
+        assert_eq!(reported(failed(), true), (ExitCode::FAILURE, colored));
+    }
+}

@@ -21,15 +21,15 @@ pub(super) struct Options {
 pub(super) fn run(options: &Options, context: &Context<'_>, out: &mut dyn Write) -> Outcome {
     let Options { file, print } = options;
     let file = file.clone().or_else(|| context.file.clone());
-    let config = Context {
+    let context = Context {
         file,
         environment: context.environment,
-    }
-    .config()?;
-    if *print {
-        write!(out, "{}", config.to_yaml())?;
-    } else {
-        writeln!(out, "the configuration is valid")?;
+    };
+    let config = context.config()?;
+    match context.file() {
+        _ if *print => write!(out, "{}", config.to_yaml())?,
+        Some(file) => writeln!(out, "{} is valid", file.display())?,
+        None => writeln!(out, "no configuration file; the built-in defaults apply")?,
     }
     Ok(())
 }

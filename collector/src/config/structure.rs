@@ -144,21 +144,29 @@ impl Reader<'_> {
                 format!("expected {}, found {found}{remedy}", expected(kind))
             }
             Kind::Format { format } => format!("{}, found {}", hint(format), self.node().quoted()),
-            Kind::Minimum { .. } | Kind::Maximum { .. } => self.outside("must be", ""),
-            Kind::MinItems { .. } | Kind::MaxItems { .. } => self.outside("must have", " items"),
-            Kind::MinLength { .. } | Kind::MaxLength { .. } => {
-                self.outside("must have", " characters")
-            }
-            Kind::MinProperties { .. } | Kind::MaxProperties { .. } => {
-                self.outside("must have", " entries")
-            }
+            Kind::Minimum { .. } | Kind::Maximum { .. } => self.out_of_bounds(),
+            Kind::MinItems { .. } | Kind::MaxItems { .. } => self.outside(" items"),
+            Kind::MinLength { .. } | Kind::MaxLength { .. } => self.outside(" characters"),
+            Kind::MinProperties { .. } | Kind::MaxProperties { .. } => self.outside(" entries"),
             Kind::Custom { message, .. } => message.clone(),
             _ => self.leaf.masked().to_string(),
         }
     }
 
-    /// Says the bounds of which one was passed.
-    fn outside(&self, verb: &str, unit: &str) -> String {
+    /// A number beyond the bounds of its field.
+    fn out_of_bounds(&self) -> String {
+        match self
+            .parent_schema()
+            .and_then(Value::as_object)
+            .and_then(schema::bounds)
+        {
+            Some((least, most)) => format!("must be between {least} and {most}"),
+            None => self.leaf.masked().to_string(),
+        }
+    }
+
+    /// A text, list or map that is too small or too large.
+    fn outside(&self, unit: &str) -> String {
         let keyword = self.leaf.kind().keyword();
         let suffix = keyword.trim_start_matches("min").trim_start_matches("max");
         let bound = |which: &str| {
@@ -166,9 +174,9 @@ impl Reader<'_> {
                 .and_then(|it| it.get(format!("{which}{suffix}")))
         };
         match (bound("min"), bound("max")) {
-            (Some(least), Some(most)) => format!("{verb} between {least} and {most}{unit}"),
-            (Some(least), None) => format!("{verb} at least {least}{unit}"),
-            (None, Some(most)) => format!("{verb} at most {most}{unit}"),
+            (Some(least), Some(most)) => format!("must have between {least} and {most}{unit}"),
+            (Some(least), None) => format!("must have at least {least}{unit}"),
+            (None, Some(most)) => format!("must have at most {most}{unit}"),
             (None, None) => self.leaf.masked().to_string(),
         }
     }

@@ -222,6 +222,47 @@ fn nothing_means_the_defaults() {
 }
 
 #[test]
+fn numbers_are_whole_and_within_bounds() {
+    for (text, containers) in [
+        ("1", 1),
+        ("65536", 65_536),
+        ("8.0", 8),
+        ("1e3", 1000),
+        ("+7", 7),
+    ] {
+        let config = parse(&format!("capture: {{max_containers: {text}}}")).unwrap();
+        assert_eq!(config.capture.max_containers, containers, "{text}");
+    }
+    for text in ["0", "65537", "-1", "99999999999999999999", "1e300"] {
+        let expected = ["1:27: capture.max_containers: must be between 1 and 65536"];
+        assert_eq!(
+            problems(&format!("capture: {{max_containers: {text}}}")),
+            expected,
+            "{text}"
+        );
+    }
+    for text in ["1.5", "x", ".inf", "true", "'1'"] {
+        let problems = problems(&format!("capture: {{max_containers: {text}}}"));
+        assert!(
+            problems[0].contains("expected a whole number, found"),
+            "{text}: {problems:?}"
+        );
+    }
+    assert_eq!(
+        parse("line: {max_bytes: 4096}").unwrap().line.max_bytes,
+        4096
+    );
+    for text in ["-1", "1e300", "17MiB", "0", "16777217"] {
+        let problems = problems(&format!("line: {{max_bytes: {text}}}"));
+        assert_eq!(
+            problems,
+            ["1:19: line.max_bytes: must be between 1B and 16MiB"],
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn aliases_are_followed_and_bounded() {
     let config = parse("sinks: {a: &x {type: discard}, b: *x}").unwrap();
     assert_eq!(config.sinks[0].kind, config.sinks[1].kind);

@@ -192,6 +192,10 @@ pub(super) fn resolve(text: &str) -> Value {
     }
     let is_number = text.bytes().any(|byte| byte.is_ascii_digit());
     match text.parse::<f64>() {
+        // `8.0` and `1e3` are whole numbers, up to where a float tells each from the next.
+        Ok(float) if is_number && float.fract() == 0.0 && float.abs() < 2_f64.powi(53) => {
+            Value::from(float as i64)
+        }
         Ok(float) if is_number && float.is_finite() => Value::from(float),
         _ => Value::from(text),
     }

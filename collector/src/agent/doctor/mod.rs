@@ -148,7 +148,7 @@ fn kernel(roots: &Roots) -> Finding {
         None => Finding::degraded(
             topic,
             format!("version `{release}` is not understood"),
-            "none known",
+            "tell the project what this kernel shows",
         ),
     }
 }
@@ -199,7 +199,7 @@ fn lockdown(roots: &Roots) -> Finding {
         None => Finding::degraded(
             topic,
             format!("`{}` is not understood", modes.trim()),
-            "none known",
+            "tell the project what this kernel shows",
         ),
     }
 }
