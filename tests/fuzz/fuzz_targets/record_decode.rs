@@ -1,0 +1,6 @@
+//! Ring buffer records.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|_bytes: &[u8]| {});
