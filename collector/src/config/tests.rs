@@ -214,8 +214,8 @@ fn nothing_means_the_defaults() {
     assert_eq!(default.line.idle_flush, Duration::from_secs(2));
     assert_eq!(default.admin.unwrap().to_string(), "127.0.0.1:9465");
     assert_eq!(
-        default.identity.docker.unwrap().address,
-        "unix:///var/run/docker.sock"
+        default.identity.stage.docker.as_deref(),
+        Some("unix:///var/run/docker.sock")
     );
     assert_eq!(default.sinks.len(), 1);
     assert_eq!(default.sinks[0].name, "stdout");
@@ -265,7 +265,7 @@ fn numbers_are_whole_and_within_bounds() {
 #[test]
 fn aliases_are_followed_and_bounded() {
     let config = parse("sinks: {a: &x {type: discard}, b: *x}").unwrap();
-    assert_eq!(config.sinks[0].kind, config.sinks[1].kind);
+    assert_eq!(config.sinks[0].settings, config.sinks[1].settings);
     let bomb = (1..10).fold("a0: &a0 [x]\n".to_owned(), |text, level| {
         let below = vec![format!("*a{}", level - 1); 10].join(", ");
         format!("{text}a{level}: &a{level} [{below}]\n")
@@ -298,7 +298,8 @@ sinks:
   k:
     type: kafka
     brokers: ['${HOST}:9092']
-    topic: $${HOST}
+    topic: logs
+    headers: {literal: '$${HOST}'}
     sasl: {mechanism: plain, username: '${INJECTION}', password: '${PASSWORD}'}
 "#;
     let config = parse(text).unwrap();
@@ -307,14 +308,14 @@ sinks:
         (Level::Debug, LogFormat::Json)
     );
     assert_eq!(config.capture.max_containers, 7);
-    let super::file::Sink::Kafka(kafka) = &config.sinks[0].kind else {
+    let crate::sink::Settings::Kafka(kafka) = &config.sinks[0].settings else {
         panic!("{config:?}")
     };
     assert_eq!(kafka.brokers, ["db:9092"]);
-    assert_eq!(kafka.topic, "${HOST}");
+    assert_eq!(kafka.headers["literal"], "${HOST}");
     let sasl = kafka.sasl.as_ref().unwrap();
     assert_eq!(sasl.username, "x\nlog: {level: debug}");
-    assert_eq!(sasl.password.reveal(), "0123");
+    assert_eq!(sasl.password, "0123");
     assert!(!format!("{config:?}").contains("0123"));
 }
 

@@ -46,6 +46,7 @@ fn settings(kafka: &Kafka, topic: Template) -> KafkaSettings {
         linger: kafka.linger.duration(),
         batch_bytes: kafka.batch_bytes.bytes() as usize,
         batch_records: kafka.batch_records as usize,
+        max_record_bytes: kafka.max_record_bytes.bytes() as usize,
         tls: kafka.tls.enabled.then(|| Tls {
             ca_file: kafka.tls.ca_file.clone(),
             certificate_file: kafka.tls.certificate_file.clone(),
