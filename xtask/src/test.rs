@@ -3,7 +3,7 @@
 use std::{
     ffi::OsStr,
     io::{Write as _, stdout},
-    process::{Command, ExitCode},
+    process::ExitCode,
 };
 
 use anyhow::{Context as _, Result};
@@ -35,21 +35,14 @@ pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result
         check_fuzz_targets(workspace)?;
     }
     let jars = kafka::jars(workspace)?.context("the test broker is gone from the cache")?;
-    let mut runs: Vec<(String, Command)> = Vec::new();
+    let mut doctests = cargo::cargo(workspace);
+    doctests.args("test --locked --workspace --doc --".split(' '));
+    let mut runs = vec![("documentation tests".to_owned(), doctests)];
     for binary in &binaries {
         let mut tests = suite::command(binary);
         tests.env(kafka::LIBRARY, &jars);
         runs.push((title(binary), tests));
     }
-    let mut doctests = cargo::cargo(workspace);
-    doctests.args(["test", "--locked", "--workspace", "--doc", "--"]);
-    // Before the long ones.
-    let unit = binaries
-        .iter()
-        .filter(|binary| binary.kind != "test")
-        .count();
-    runs.insert(unit, ("documentation tests".to_owned(), doctests));
-
     let (mut sum, mut failed) = (Tally::default(), Vec::new());
     for (title, mut tests) in runs {
         let tally = suite::tally(&title, tests.args(filter), &mut stdout())?;
@@ -58,16 +51,14 @@ pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result
         }
         sum += tally;
     }
+    let good = failed.is_empty() && !sum.is_empty();
     if !failed.is_empty() {
         eprintln!("error: failed: {}", failed.join(", "));
-    } else if sum.is_empty() {
-        eprintln!(
-            "error: no test was run: none has `{}` in its path",
-            filter.unwrap_or_default()
-        );
+    } else if !good {
+        let filter = filter.map(|filter| format!(" with `{filter}` in its path"));
+        eprintln!("error: no test{} was run", filter.unwrap_or_default());
     }
     writeln!(stdout(), "{sum}")?;
-    let good = failed.is_empty() && !sum.is_empty();
     Ok(if good {
         ExitCode::SUCCESS
     } else {
