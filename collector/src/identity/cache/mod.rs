@@ -72,7 +72,7 @@ impl Cache {
     }
 
     /// Takes an event in. An event's description is second best, since its labels called `name` and `image` are hidden:
-    /// of a container that is known already it gives the name alone.
+    /// of a container that is known already it gives the name, and the image if that is open.
     pub(super) fn event(
         &mut self,
         action: Action,
@@ -87,6 +87,7 @@ impl Cache {
                 entry.event = self.event;
                 let mut container = Container::clone(&entry.container);
                 container.name = described.name.or(container.name);
+                container.image = container.image.or(described.image);
                 container
             }
         };

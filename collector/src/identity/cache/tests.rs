@@ -175,3 +175,18 @@ fn at_the_limit_the_longest_dead_goes_first_and_no_live_one() {
     cache.inspected(stopped(container('b', "b")), at(4));
     assert_eq!(remembered(&cache), "ac");
 }
+
+#[test]
+fn a_start_tells_the_image_that_a_list_left_open() {
+    let (mut cache, now) = (cache(9), Instant::now());
+    assert_eq!(cache.listed(vec![stopped(container('a', "a"))], now), []);
+    let image = |image: &str| Container {
+        image: Some(image.into()),
+        ..container('a', "a")
+    };
+    assert_eq!(
+        cache.event(Action::Start, image("bb:1"), now),
+        Some(known(image("bb:1")))
+    );
+    assert_eq!(cache.event(Action::Start, image("bb:2"), now), None);
+}

@@ -95,13 +95,11 @@ impl Reader {
             .find(|action| action.as_str() == name)?;
         let actor = message.actor?;
         let id = actor.id?.parse().ok()?;
-        // Labels, and beside them whatever else belongs to the action.
+        // The labels, and beside them what belongs to the event.
         let mut labels = actor.attributes.unwrap_or_default();
         let (name, image) = (labels.remove("name"), labels.remove("image"));
-        for extra in ["exitCode", "execDuration", "oldName"] {
-            if !matches!(action, Action::Create | Action::Start) {
-                labels.remove(extra);
-            }
+        if action == Action::Rename {
+            labels.remove("oldName");
         }
         Some(Report::Event(
             action,
@@ -120,8 +118,10 @@ impl Reader {
         for summary in list {
             match self.summary(summary) {
                 None => self.count(Operation::List, Reason::Malformed),
-                Some(one) if one.container.image.is_some() => described.push(one),
-                Some(one) => described.push(self.complete(one, deadline).await),
+                Some(one) if one.live && one.container.image.is_none() => {
+                    described.push(self.complete(one, deadline).await);
+                }
+                Some(one) => described.push(one),
             }
         }
         Ok(Some(Report::Listed(described)))
