@@ -1,5 +1,7 @@
 //! What a runtime's task tells the resolver, in the order in which it happened.
 
+use std::time::Instant;
+
 use crate::record::{Container, ContainerId};
 
 /// What happened to a container.
@@ -53,10 +55,13 @@ pub(super) struct Described {
 pub(super) enum Report {
     /// Something happened to a container, described by the event alone.
     Event(Action, Container),
-    /// A list of all containers was asked for: events from here on may be newer than the list.
-    Listing,
-    /// That list.
-    Listed(Vec<Described>),
+    /// All containers.
+    Listed {
+        /// The list.
+        list: Vec<Described>,
+        /// When it was asked for.
+        asked: Instant,
+    },
     /// A container that was asked for.
     Inspected(Described),
     /// There is no container with this id that was asked for.

@@ -38,7 +38,12 @@ impl Resolver {
         wanted: Option<mpsc::Sender<ContainerId>>,
     ) -> Self {
         ready.store(wanted.is_none(), Ordering::Relaxed);
-        let cache = Cache::new(settings.containers, settings.grace, metrics.clone());
+        let cache = Cache::new(
+            settings.containers,
+            settings.grace,
+            settings.settle,
+            metrics.clone(),
+        );
         let pending = BTreeMap::new();
         Self {
             settings,
@@ -113,11 +118,7 @@ impl Resolver {
                 }
                 Vec::new()
             }
-            Report::Listing => {
-                self.cache.listing();
-                Vec::new()
-            }
-            Report::Listed(list) => self.listed(list, now),
+            Report::Listed { list, asked } => self.listed(list, asked, now),
             Report::Down(outage) => {
                 self.ready
                     .store(outage == Outage::Absent, Ordering::Relaxed);
@@ -133,9 +134,9 @@ impl Resolver {
     }
 
     /// Takes a list in. Who is still waiting then is asked for: the list may be older than the container.
-    fn listed(&mut self, list: Vec<Described>, now: Instant) -> Vec<Change> {
+    fn listed(&mut self, list: Vec<Described>, asked: Instant, now: Instant) -> Vec<Change> {
         self.ready.store(true, Ordering::Relaxed);
-        let mut changes = self.cache.listed(list, now);
+        let mut changes = self.cache.listed(list, asked, now);
         self.answered(&changes);
         for id in self.pending.keys() {
             match self.cache.get(id) {

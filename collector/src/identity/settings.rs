@@ -22,8 +22,8 @@ pub struct Settings {
     /// The longest wait for a runtime to explain an id, from [`super::Handle::resolve`] to
     /// [`super::Change::Unexplained`].
     pub resolve_timeout: Duration,
-    /// How long an id that the runtime has no container for may still be explained by an event that is on its way.
-    /// Not above `resolve_timeout`.
+    /// How far a runtime's answers and events may lag behind each other: that long an id it has no container for may
+    /// still be explained by an event, and an event stands against a list. Not above `resolve_timeout`.
     pub settle: Duration,
     /// Containers remembered. At the limit the longest removed one is forgotten, then the longest stopped one; never a
     /// live one: what has no room then is asked for again when it is needed.

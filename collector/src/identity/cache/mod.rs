@@ -17,10 +17,7 @@ pub(super) struct Cache {
     entries: BTreeMap<ContainerId, Entry>,
     limit: usize,
     grace: Duration,
-    /// Number of the last event.
-    event: u64,
-    /// [`Cache::event`] when the list under way was asked for.
-    listing: u64,
+    settle: Duration,
     metrics: Metrics,
 }
 
@@ -29,8 +26,8 @@ struct Entry {
     container: Arc<Container>,
     state: State,
     since: Instant,
-    /// Number of the last event of this container.
-    event: u64,
+    /// When the last event of it came, or it was first heard of.
+    event: Instant,
 }
 
 /// Ordered by what is forgotten last.
@@ -54,14 +51,14 @@ impl State {
 }
 
 impl Cache {
-    /// Remembers up to `limit` containers, and removed ones for `grace`.
-    pub(super) fn new(limit: usize, grace: Duration, metrics: Metrics) -> Self {
+    /// Remembers up to `limit` containers, and removed ones for `grace`. A list may lag by `settle` behind events: Docker
+    /// tells of an end before it is in its lists.
+    pub(super) fn new(limit: usize, grace: Duration, settle: Duration, metrics: Metrics) -> Self {
         Self {
             entries: BTreeMap::new(),
             limit,
             grace,
-            event: 0,
-            listing: 0,
+            settle,
             metrics,
         }
     }
@@ -79,12 +76,11 @@ impl Cache {
         described: Container,
         now: Instant,
     ) -> Option<Change> {
-        self.event += 1;
         let id = described.id;
         let container = match self.entries.get_mut(&id) {
             None => described,
             Some(entry) => {
-                entry.event = self.event;
+                entry.event = now;
                 let mut container = Container::clone(&entry.container);
                 container.name = described.name.or(container.name);
                 container.image = container.image.or(described.image);
@@ -112,14 +108,16 @@ impl Cache {
         self.put(container, State::of(live), now)
     }
 
-    /// A list was asked for: what happens from now on may be newer than it.
-    pub(super) fn listing(&mut self) {
-        self.listing = self.event;
-    }
-
-    /// Takes in the list of all containers: what is not in it was removed. Containers that something happened to since
-    /// the list was asked for are left as they are.
-    pub(super) fn listed(&mut self, list: Vec<Described>, now: Instant) -> Vec<Change> {
+    /// Takes in the list of all containers that was asked for at `asked`: what is not in it was removed. What happened
+    /// shortly before that, or since, may be newer than the list and stands.
+    pub(super) fn listed(
+        &mut self,
+        list: Vec<Described>,
+        asked: Instant,
+        now: Instant,
+    ) -> Vec<Change> {
+        let settle = self.settle;
+        let is_newer = |entry: &Entry| entry.event + settle > asked;
         let mut changes = Vec::new();
         let ids: BTreeSet<_> = list
             .iter()
@@ -128,7 +126,7 @@ impl Cache {
         let removed: Vec<_> = self
             .entries
             .iter()
-            .filter(|(id, entry)| entry.event <= self.listing && !ids.contains(id))
+            .filter(|(id, entry)| !is_newer(entry) && !ids.contains(id))
             .map(|(&id, _)| id)
             .collect();
         changes.extend(
@@ -142,7 +140,7 @@ impl Cache {
         } in list
         {
             let known = self.entries.get(&container.id);
-            if known.is_some_and(|entry| entry.event > self.listing) {
+            if known.is_some_and(is_newer) {
                 continue;
             }
             if let Some(entry) = known {
@@ -220,7 +218,7 @@ impl Cache {
                 container: Arc::clone(&container),
                 state,
                 since: now,
-                event: self.event,
+                event: now,
             };
             self.entries.insert(container.id, entry);
         }

@@ -9,9 +9,10 @@ use crate::identity::report::{Action, Described};
 use crate::record::{Container, ContainerId};
 
 const GRACE: Duration = Duration::from_secs(10);
+const SETTLE: Duration = Duration::from_secs(1);
 
 fn cache(limit: usize) -> Cache {
-    Cache::new(limit, GRACE, Metrics::default())
+    Cache::new(limit, GRACE, SETTLE, Metrics::default())
 }
 
 fn id(digit: char) -> ContainerId {
@@ -51,67 +52,70 @@ fn remembered(cache: &Cache) -> String {
 }
 
 #[test]
-fn what_happens_while_a_list_is_under_way_is_newer_than_it() {
-    let (mut cache, now) = (cache(9), Instant::now());
-    cache.event(Action::Start, container('a', "a"), now);
-    cache.listing();
+fn what_happened_around_a_list_is_newer_than_it() {
+    let (mut cache, start) = (cache(9), Instant::now());
+    cache.event(Action::Start, container('a', "a"), start);
+    let asked = start + SETTLE;
+    let now = asked + Duration::from_nanos(1);
     cache.event(Action::Create, container('b', "b"), now);
     cache.event(Action::Rename, container('a', "new"), now);
     let list = vec![live(container('a', "a")), live(container('c', "c"))];
-    assert_eq!(cache.listed(list, now), [known(container('c', "c"))]);
+    assert_eq!(cache.listed(list, asked, now), [known(container('c', "c"))]);
     assert_eq!(**cache.get(&id('a')).unwrap(), container('a', "new"));
 
     // The next list has them as they are.
-    cache.listing();
+    let asked = now + SETTLE;
     let list = vec![live(container('a', "new")), stopped(container('c', "c"))];
     assert_eq!(
-        cache.listed(list, now),
+        cache.listed(list, asked, asked),
         [Change::Gone(id('b')), Change::Gone(id('c'))]
     );
 }
 
 #[test]
-fn what_was_removed_while_a_list_is_under_way_stays_removed() {
+fn what_ended_just_before_a_list_is_not_brought_back_by_it() {
     let (mut cache, now) = (cache(9), Instant::now());
     cache.event(Action::Start, container('a', "a"), now);
-    cache.listing();
     assert_eq!(
-        cache.event(Action::Destroy, container('a', "a"), now),
+        cache.event(Action::Die, container('a', "a"), now),
         Some(Change::Gone(id('a')))
     );
-    assert_eq!(cache.listed(vec![live(container('a', "a"))], now), []);
-    let late = cache.inspected(live(container('a', "a")), now);
-    assert_eq!(late, None);
-    cache.expire(now + GRACE);
-    assert_eq!(remembered(&cache), "");
+    let lagging = || vec![live(container('a', "a"))];
+    let soon = now + SETTLE.saturating_sub(Duration::from_nanos(1));
+    assert_eq!(cache.listed(lagging(), soon, soon), []);
+    // A list that still has it later is right, and the event was of an earlier run.
+    let later = now + SETTLE;
+    assert_eq!(
+        cache.listed(lagging(), later, later),
+        [known(container('a', "a"))]
+    );
 }
 
 #[test]
 fn a_list_corrects_what_events_hide_and_keeps_what_it_does_not_tell() {
-    let (mut cache, now) = (cache(9), Instant::now());
+    let (mut cache, start) = (cache(9), Instant::now());
     let image = Some("bb:1".to_owned());
     let event = Container {
         image: image.clone(),
         ..container('a', "a")
     };
     assert_eq!(
-        cache.event(Action::Create, event.clone(), now),
+        cache.event(Action::Create, event.clone(), start),
         Some(known(event.clone()))
     );
-    assert_eq!(cache.event(Action::Start, event, now), None);
+    assert_eq!(cache.event(Action::Start, event, start), None);
     let mut labelled = container('a', "a");
     labelled.labels.insert("name".into(), "hidden".into());
-    cache.listing();
     let complete = Container {
         image,
         ..labelled.clone()
     };
+    let now = start + SETTLE;
     assert_eq!(
-        cache.listed(vec![live(labelled)], now),
+        cache.listed(vec![live(labelled)], now, now),
         [known(complete.clone())]
     );
-    cache.listing();
-    assert_eq!(cache.listed(vec![live(complete.clone())], now), []);
+    assert_eq!(cache.listed(vec![live(complete.clone())], now, now), []);
     // A later event does not hide it again.
     assert_eq!(
         cache.event(Action::Die, container('a', "a"), now),
@@ -179,7 +183,10 @@ fn at_the_limit_the_longest_dead_goes_first_and_no_live_one() {
 #[test]
 fn a_start_tells_the_image_that_a_list_left_open() {
     let (mut cache, now) = (cache(9), Instant::now());
-    assert_eq!(cache.listed(vec![stopped(container('a', "a"))], now), []);
+    assert_eq!(
+        cache.listed(vec![stopped(container('a', "a"))], now, now),
+        []
+    );
     let image = |image: &str| Container {
         image: Some(image.into()),
         ..container('a', "a")

@@ -137,7 +137,7 @@ impl Docker {
                 },
                 Some(answer) = answers.join_next() => match answer {
                     Ok(Ok(Some(report))) => {
-                        if matches!(report, Report::Listed(_)) {
+                        if matches!(report, Report::Listed { .. }) {
                             listing = false;
                             self.up();
                         }
@@ -150,7 +150,6 @@ impl Docker {
                 },
                 _ = reconcile.tick(), if !listing => {
                     listing = true;
-                    self.report(Report::Listing).await;
                     drop(answers.spawn(reader.clone().list()));
                 }
                 Some(id) = self.wanted.recv(), if answers.len() < self.settings.requests.max(1) => {

@@ -109,6 +109,7 @@ impl Reader {
 
     /// All containers, stopped ones too.
     pub(super) async fn list(self) -> Answer {
+        let asked = Instant::now();
         let options = ListContainersOptionsBuilder::new().all(true).build();
         let list = self
             .ask(Operation::List, self.client.list_containers(Some(options)))
@@ -124,7 +125,10 @@ impl Reader {
                 Some(one) => described.push(one),
             }
         }
-        Ok(Some(Report::Listed(described)))
+        Ok(Some(Report::Listed {
+            list: described,
+            asked: asked.into_std(),
+        }))
     }
 
     /// A container of a list. A list shows the id of an image whose name means another image by now; the name that was

@@ -88,6 +88,13 @@ impl Engine {
         }
     }
 
+    /// Waits until events were asked for so many times.
+    pub(super) async fn followed(&mut self, times: usize) {
+        let script = Arc::clone(&self.script);
+        let followed = |_: &usize| script.lock().unwrap().follow_queries.len() >= times;
+        self.progress.wait_for(followed).await.unwrap();
+    }
+
     /// Waits until a path that contains `part` was asked for.
     pub(super) async fn asked(&mut self, part: &str) {
         let script = Arc::clone(&self.script);

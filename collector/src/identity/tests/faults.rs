@@ -11,6 +11,7 @@ use crate::identity::{Change, Identity, Metrics, Settings};
 #[tokio::test]
 async fn a_restarted_engine_is_reconciled() {
     let mut fixture = Fixture::new();
+    fixture.settings.settle = Duration::ZERO;
     let (a, b) = (id('a'), id('b'));
     let list = vec![listed(a.as_str(), "/first", "bb:1", "running")];
     let engine = fixture.engine(Script {
@@ -44,6 +45,7 @@ async fn a_broken_event_stream_goes_on_where_it_ended() {
         .await;
     assert_eq!(next_name(&mut changes).await, pair("web", "bb:1"));
     engine.send("]garbage".to_owned()).await;
+    engine.followed(2).await;
     engine
         .send(event("destroy", id('a').as_str(), &attributes))
         .await;
