@@ -71,6 +71,7 @@ pub(crate) fn lay_out(folder: &Path) -> Result<[(&'static str, PathBuf); 2]> {
             create_dir_all(root.join(name))?;
         }
         std::fs::write(root.join("etc/passwd"), "root:x:0:0:root:/:/bin/sh\n")?;
+        std::fs::write(root.join("etc/group"), "root:x:0:\n")?;
     }
     for link in HOST_FOLDERS {
         if let Ok(target) = read_link(link) {
