@@ -47,21 +47,22 @@ impl Assembler {
         let mut index = 0;
         while let Some((body, after)) = split_line(rest) {
             let lost = mem::take(&mut lost);
-            if lost || body.len() > settings.max_bytes {
-                let mut line = OpenLine::begin(chunk, index, lost);
-                line.extend(body, settings.max_bytes, metrics, emit);
-                line.close(metrics, emit);
-            } else {
-                emit(Line {
-                    body,
-                    time: chunk.time,
-                    mode: chunk.mode,
-                    writer: chunk.writer,
-                    sequence: chunk.sequence,
-                    index,
-                    truncated: false,
-                });
+            let (kept, discarded) = body.split_at(body.len().min(settings.max_bytes));
+            if !discarded.is_empty() {
+                metrics.truncated_too_long.inc();
+                metrics.discarded_bytes.inc_by(discarded.len() as u64);
+            } else if lost {
+                metrics.truncated_lost.inc();
             }
+            emit(Line {
+                body: kept,
+                time: chunk.time,
+                mode: chunk.mode,
+                writer: chunk.writer,
+                sequence: chunk.sequence,
+                index,
+                truncated: lost || !discarded.is_empty(),
+            });
             index += 1;
             rest = after;
         }
@@ -105,7 +106,7 @@ impl Assembler {
         }
     }
 
-    /// Memory held for open lines, in bytes: at most `max_bytes × (1 + max_partial_writers)`.
+    /// Memory held for open lines between two calls, in bytes: at most `max_bytes × (1 + max_partial_writers)`.
     pub fn memory_bytes(&self) -> usize {
         self.open.iter().map(OpenLine::capacity_bytes).sum()
     }

@@ -10,8 +10,8 @@
 //! its own thread. One line at a time is open to all; a second one waits for its own process instead.
 //! [`Partial`] forces either rule.
 //!
-//! **Too long.** A line is emitted with its first `max_bytes` as soon as it has more; the rest up to its newline is
-//! discarded and counted.
+//! **Too long.** A line is emitted with its first `max_bytes` as soon as it has more; the rest up to its newline, or until
+//! it is idle, is discarded and counted.
 //!
 //! **Loss.** What was lost before a chunk may have held newlines or not, and may have been anyone's. So the line that is
 //! open to all and those of the chunk's process end there, truncated; the chunk's first line counts as truncated as well;
