@@ -44,8 +44,8 @@ impl Handle {
         )
     }
 
-    /// Asks what is known of `id`. Never waits, and needs no tokio runtime; a [`super::Change`] is the answer. An id that
-    /// is asked for again before its answer is answered once.
+    /// Asks what is known of `id`. Never waits, and needs no tokio runtime; a [`super::Change`] is the answer. An id
+    /// that is asked for again before its answer is answered once.
     pub fn resolve(&self, id: ContainerId) -> Result<(), Refused> {
         self.requests.try_send(id).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => {

@@ -7,8 +7,8 @@ use std::time::Duration;
 pub struct Settings {
     /// Where Docker listens: `unix:///path`, `tcp://host:port` or `http://host:port`. `None`: Docker is not asked.
     pub docker: Option<String>,
-    /// The longest wait for the whole answer to a request. Below a second, the event stream may still take one second to
-    /// open.
+    /// The longest wait for the whole answer to a request. Below a second, the event stream may still take one second
+    /// to open.
     pub request_timeout: Duration,
     /// Requests under way at once, the event stream not counted. At least 1.
     pub requests: usize,

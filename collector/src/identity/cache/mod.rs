@@ -51,8 +51,8 @@ impl State {
 }
 
 impl Cache {
-    /// Remembers up to `limit` containers, and removed ones for `grace`. A list may lag by `settle` behind events: Docker
-    /// tells of an end before it is in its lists.
+    /// Remembers up to `limit` containers, and removed ones for `grace`. A list may lag by `settle` behind events:
+    /// Docker tells of an end before it is in its lists.
     pub(super) fn new(limit: usize, grace: Duration, settle: Duration, metrics: Metrics) -> Self {
         Self {
             entries: BTreeMap::new(),

@@ -114,7 +114,8 @@ impl Failure {
         }
     }
 
-    /// Counts that `operation` ended in an error of the client, whose words may be the engine's: of any length and kind.
+    /// Counts that `operation` ended in an error of the client, whose words may be the engine's: any text, of any
+    /// length.
     pub(super) fn of(metrics: &Metrics, operation: Operation, error: &ClientError) -> Self {
         let words: String = error.to_string().chars().take(DETAIL_CHARS).collect();
         Self {

@@ -1,8 +1,8 @@
 //! The Docker engine's task: connects, follows events, lists, inspects, and reports. Not: remembering anything.
 //!
 //! The event stream is asked for from a moment before the connection on (`since`), and the list after it: Docker keeps
-//! its last 256 events, so that none falls between the two, nor into the gap of a broken connection. What happened while
-//! the engine itself was down is in the list.
+//! its last 256 events, so that none falls between the two, nor into the gap of a broken connection. What happened
+//! while the engine itself was down is in the list.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
