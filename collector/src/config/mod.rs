@@ -1,7 +1,7 @@
 //! One file of text → a complete, checked [`Config`], or everything that is wrong with it at once.
 //!
 //! `yaml` reads text into a `tree` that knows its places; `interpolate` fills in the environment; `structure` checks it
-//! against the schema made from the types in [`file`] and reads it into them; `check` looks at how fields fit together.
+//! against the schema made from the types in [`mod@file`] and reads it into them; `check` looks at how fields fit together.
 //! Does not touch what the settings name: no file, socket or broker is opened here.
 
 mod check;

@@ -46,3 +46,16 @@ impl JsonSchema for Secret {
         String::json_schema(generator)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_revealed_on_demand_only() {
+        let secret: Secret = serde_json::from_str("\"hush\"").unwrap();
+        assert_eq!(secret.reveal(), "hush");
+        assert_eq!(format!("{secret:?}"), "***");
+        assert_eq!(serde_json::to_string(&secret).unwrap(), "\"***\"");
+    }
+}
