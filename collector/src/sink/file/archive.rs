@@ -15,7 +15,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use tracing::warn;
 
-use super::compress::{TEMPORARY, compress, extension};
+use super::compress::{COMPRESSED, TEMPORARY, compress, extension, with_extension};
 use super::{Compression, Error, SinkMetrics};
 use crate::record::Timestamp;
 
@@ -33,6 +33,8 @@ pub(super) struct Archive {
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
     due: bool,
+    /// Time and counter of the newest rotated name.
+    last: Option<(Timestamp, u32)>,
 }
 
 /// What is to be done in the directory.
@@ -74,6 +76,7 @@ impl Archive {
             jobs: Some(sender),
             thread: Some(thread),
             due: true,
+            last: None,
         };
         archive
             .remove_temporaries()
@@ -85,14 +88,25 @@ impl Archive {
         Ok(archive)
     }
 
-    /// Renames the file to its rotated name, which is nobody else's.
+    /// Renames the file to its rotated name, which is nobody else's and sorts after those before, whatever the clock does.
     pub(super) fn take(&mut self, now: Timestamp) -> io::Result<()> {
-        for counter in 0..=MAX_COUNTER {
-            let rotated = rotated_path(&self.path, now, counter);
+        let (stamp, first) = match self.last {
+            Some((stamp, counter)) if second(now) <= second(stamp) => (stamp, counter + 1),
+            _ => (now, 0),
+        };
+        for counter in first..=MAX_COUNTER {
+            let rotated = rotated_path(&self.path, stamp, counter);
+            if COMPRESSED
+                .iter()
+                .any(|extension| is_there(&with_extension(&rotated, extension)))
+            {
+                continue;
+            }
             match renameat_with(CWD, &self.path, CWD, &rotated, RenameFlags::NOREPLACE) {
                 Err(Errno::EXIST) => {}
                 Err(errno) => return Err(errno.into()),
                 Ok(()) => {
+                    self.last = Some((stamp, counter));
                     self.due = true;
                     return Ok(());
                 }
@@ -126,7 +140,12 @@ impl Archive {
     }
 
     fn plan(&self) -> io::Result<Job> {
-        let mut rotated = self.list(|suffix| matches!(suffix, b"" | b".gz" | b".zst"))?;
+        let mut rotated = self.list(|suffix| {
+            suffix.is_empty()
+                || COMPRESSED
+                    .iter()
+                    .any(|compressed| suffix == compressed.as_bytes())
+        })?;
         rotated.sort();
         let surplus = if self.keep == 0 {
             0
@@ -134,7 +153,12 @@ impl Archive {
             rotated.len().saturating_sub(self.keep)
         };
         let delete = rotated.drain(..surplus).collect();
-        let is_plain = |path: &PathBuf| path.extension().is_none_or(|e| e != "gz" && e != "zst");
+        let is_plain = |path: &PathBuf| {
+            let name = path.as_os_str().as_bytes();
+            !COMPRESSED
+                .iter()
+                .any(|compressed| name.ends_with(compressed.as_bytes()))
+        };
         let compress = match extension(self.compression) {
             None => Vec::new(),
             Some(_) => rotated.into_iter().filter(is_plain).collect(),
@@ -189,6 +213,15 @@ impl Job {
             .iter()
             .try_for_each(|path| gone_is_fine(compress(path, compression)))
     }
+}
+
+fn second(time: Timestamp) -> u64 {
+    time.as_nanos() / 1_000_000_000
+}
+
+/// What cannot be looked at is taken for being there.
+fn is_there(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).map_or_else(|e| e.kind() != io::ErrorKind::NotFound, |_| true)
 }
 
 fn rotated_path(path: &Path, now: Timestamp, counter: u32) -> PathBuf {
@@ -246,6 +279,32 @@ mod tests {
         ] {
             assert_eq!(after_stamp(other.as_bytes()), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_name_is_never_used_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("app.log");
+        let metrics = Metrics::default().sink("main");
+        let mut archive = Archive::open(&path, 0, Compression::None, metrics).unwrap();
+        let mut take = |nanos| {
+            std::fs::write(&path, "x\n").unwrap();
+            archive.take(Timestamp::from_nanos(nanos)).unwrap();
+            let mut names = std::fs::read_dir(directory.path()).unwrap();
+            let name = names.find_map(|entry| {
+                let path = entry.unwrap().path();
+                (path.extension().unwrap() != "gz").then_some(path)
+            });
+            let name = name.unwrap();
+            std::fs::remove_file(&name).unwrap();
+            name.extension().unwrap().to_str().unwrap().to_owned()
+        };
+        let taken = rotated_path(&path, Timestamp::from_nanos(0), 0);
+        std::fs::write(super::with_extension(&taken, ".gz"), "").unwrap();
+        assert_eq!(take(0), "19700101T000000Z-0001");
+        assert_eq!(take(999_999_999), "19700101T000000Z-0002");
+        assert_eq!(take(2_000_000_000), "19700101T000002Z-0000");
+        assert_eq!(take(1_000_000_000), "19700101T000002Z-0001");
     }
 
     #[test]

@@ -14,12 +14,15 @@ use super::append::MODE;
 /// Extension of a compressed file that is being written.
 pub(super) const TEMPORARY: &str = ".tmp";
 
+/// Extensions of compressed files.
+pub(super) const COMPRESSED: [&str; 2] = [".gz", ".zst"];
+
 /// Extension of a compressed file.
 pub(super) const fn extension(compression: Compression) -> Option<&'static str> {
     match compression {
         Compression::None => None,
-        Compression::Gzip => Some(".gz"),
-        Compression::Zstd => Some(".zst"),
+        Compression::Gzip => Some(COMPRESSED[0]),
+        Compression::Zstd => Some(COMPRESSED[1]),
     }
 }
 
@@ -53,7 +56,7 @@ const fn flags() -> i32 {
     OFlags::NOFOLLOW.bits() as i32
 }
 
-fn with_extension(path: &Path, extension: &str) -> PathBuf {
+pub(super) fn with_extension(path: &Path, extension: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(extension);
     name.into()

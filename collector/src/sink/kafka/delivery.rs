@@ -72,6 +72,7 @@ pub(super) struct Reports {
     pub(super) metrics: SinkMetrics,
     returned: Mutex<Vec<Returned>>,
     oversized: Mutex<Vec<Returned>>,
+    oversized_seen: AtomicBool,
     failing: AtomicBool,
     failures: Mutex<Vec<RDKafkaErrorCode>>,
 }
@@ -82,6 +83,7 @@ impl Reports {
             metrics,
             returned: Mutex::default(),
             oversized: Mutex::default(),
+            oversized_seen: AtomicBool::new(false),
             failing: AtomicBool::new(false),
             failures: Mutex::default(),
         }
@@ -123,6 +125,21 @@ impl Reports {
             warn!(sink, topic, error = %code, remedy, "Kafka refuses a record, which is dropped; counted from now on");
         }
         self.release(batch);
+    }
+
+    fn oversized_once(&self, topic: &str) {
+        if !self.oversized_seen.swap(true, Ordering::Relaxed) {
+            let (sink, remedy) = (
+                self.metrics.name(),
+                "set max_record_bytes to the topic's max.message.bytes",
+            );
+            warn!(
+                sink,
+                topic,
+                remedy,
+                "a topic refuses batches as too large; their records are sent one by one, slowly"
+            );
+        }
     }
 
     fn succeeded(&self) {
@@ -212,6 +229,7 @@ impl ProducerContext for Context {
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
         match refusal(code) {
             Some(DropReason::TooLarge) if !alone => {
+                reports.oversized_once(message.topic());
                 reports.oversized().push(Returned::new(message, batch));
             }
             Some(_) => reports.refuse(code, message.topic(), batch),
