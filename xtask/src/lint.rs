@@ -73,7 +73,10 @@ fn clippy_probe(workspace: &Workspace, metadata: &Metadata) -> Result<()> {
         // As in `collector/build.rs`, so that its `core` serves here too.
         .env(
             "CARGO_ENCODED_RUSTFLAGS",
-            format!("-Cdebuginfo=2\x1f-Clink-arg=--btf\x1f--cfg=bpf_target_arch=\"{ARCH}\""),
+            format!(
+                "-Cdebuginfo=2\x1f-Clink-arg=--btf\x1f-Ctarget-cpu=v3\x1f\
+                 --cfg=bpf_target_arch=\"{ARCH}\""
+            ),
         );
     step("clippy on the kernel half", &mut clippy, "")
 }
