@@ -31,16 +31,8 @@ fn main() -> ExitCode {
 fn embed() -> Result<()> {
     println!("cargo::rerun-if-env-changed={SKIP}");
     let workspace = path("CARGO_MANIFEST_DIR")?.join("..");
-    for input in [
-        "collector-ebpf/src",
-        "collector-ebpf/Cargo.toml",
-        "Cargo.toml",
-        "Cargo.lock",
-    ] {
-        println!(
-            "cargo::rerun-if-changed={}",
-            workspace.join(input).display()
-        );
+    for input in ["collector-ebpf/src", "collector-ebpf/Cargo.toml", "Cargo.toml", "Cargo.lock"] {
+        println!("cargo::rerun-if-changed={}", workspace.join(input).display());
     }
     let out = path("OUT_DIR")?;
     let object = out.join("probe");
@@ -55,8 +47,7 @@ fn embed() -> Result<()> {
     let lock = target.join("writetap.lock");
     let lock =
         File::create(&lock).with_context(|| format!("failed to open `{}`", lock.display()))?;
-    lock.lock()
-        .context("failed to lock the probe's target directory")?;
+    lock.lock().context("failed to lock the probe's target directory")?;
     build(&workspace, &target)?;
     let built = target.join("bpfel-unknown-none/release/probe");
     fs::copy(&built, &object).with_context(|| format!("failed to copy `{}`", built.display()))?;
@@ -82,26 +73,14 @@ fn build(workspace: &Path, target: &Path) -> Result<()> {
         // What the outer Cargo set: the host's compiler, and clippy in its place.
         .env_remove("RUSTC")
         .env_remove("RUSTC_WORKSPACE_WRAPPER");
-    let output = cargo
-        .output()
-        .with_context(|| format!("failed to start {cargo:?}"))?;
+    let output = cargo.output().with_context(|| format!("failed to start {cargo:?}"))?;
     if output.status.success() {
         return Ok(());
     }
     let text = String::from_utf8_lossy(&output.stderr);
-    let missing = [
-        "linker `bpf-linker` not found",
-        "rustup component add rust-src",
-    ];
-    let remedy = if missing.iter().any(|sign| text.contains(sign)) {
-        REMEDY
-    } else {
-        ""
-    };
-    bail!(
-        "failed to build the probe ({}): {cargo:?}\n{text}\n{remedy}",
-        output.status
-    )
+    let missing = ["linker `bpf-linker` not found", "rustup component add rust-src"];
+    let remedy = if missing.iter().any(|sign| text.contains(sign)) { REMEDY } else { "" };
+    bail!("failed to build the probe ({}): {cargo:?}\n{text}\n{remedy}", output.status)
 }
 
 /// The target directory of the outer build: `OUT_DIR` is `<root>/[<triple>/]<profile>/build/<package>/out`.

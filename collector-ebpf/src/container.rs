@@ -50,7 +50,9 @@ pub struct FileId {
 
 /// Bytes and writes of one stream. Written = captured + lost, for both.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 pub struct Counters {
     /// Bytes the kernel took from the writers.
     pub written_bytes: u64,
@@ -70,7 +72,9 @@ pub struct Counters {
 
 /// A token bucket that a container pays from while the ring is under pressure.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 pub struct Bucket {
     /// Bytes it may still put into the ring.
     pub tokens_bytes: u64,

@@ -63,7 +63,9 @@ impl StreamTag {
 
 /// The fixed part of a record. Every record has all fields; those that do not apply to its [`Kind`] are zero.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 pub struct Header {
     /// Id of the container's topmost cgroup (a nested cgroup's writes carry the container's).
     pub cgroup_id: u64,

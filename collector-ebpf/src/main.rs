@@ -3,7 +3,10 @@
 #![cfg_attr(
     target_arch = "bpf",
     feature(core_intrinsics),
-    expect(internal_features, reason = "BPF has no stable atomics; `atomic_xadd` is the instruction")
+    expect(
+        internal_features,
+        reason = "BPF has no stable atomics; `atomic_xadd` is the instruction"
+    )
 )]
 
 #[cfg(target_arch = "bpf")]

@@ -4,7 +4,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Offsets of kernel struct fields in bytes, from this kernel's BTF. Rust probes carry no CO-RE relocations.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 pub struct Offsets {
     /// `task_struct.files`
     pub task_files: u32,
@@ -46,7 +48,9 @@ pub struct Offsets {
 
 /// Policy. Zero switches a bound off only where its field says so.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 pub struct Settings {
     /// The ring holds more unread bytes than this: wake the reader.
     pub wake_bytes: u64,

@@ -45,9 +45,7 @@ fn filter(level: Level) -> Targets {
         Level::Debug => (LevelFilter::DEBUG, LevelFilter::WARN),
         Level::Trace => (LevelFilter::TRACE, LevelFilter::TRACE),
     };
-    Targets::new()
-        .with_target(env!("CARGO_CRATE_NAME"), ours)
-        .with_default(theirs)
+    Targets::new().with_target(env!("CARGO_CRATE_NAME"), ours).with_default(theirs)
 }
 
 #[cfg(test)]
@@ -85,10 +83,7 @@ mod tests {
     fn text_has_time_level_message_and_fields() {
         let text = logged(Level::Info, LogFormat::Text);
         let (time, rest) = text.split_once(' ').unwrap();
-        assert!(
-            time.parse::<jiff::Timestamp>().is_ok() && time.ends_with('Z'),
-            "{time}"
-        );
+        assert!(time.parse::<jiff::Timestamp>().is_ok() && time.ends_with('Z'), "{time}");
         assert_eq!(rest, " WARN late sink=\"out\"\n");
     }
 

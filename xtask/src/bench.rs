@@ -18,22 +18,10 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result<()> {
-    setup::ensure(
-        workspace,
-        &[Need::BUILD, Need::CONTAINERS, Need::BROKER].concat(),
-        yes,
-    )?;
+    setup::ensure(workspace, &[Need::BUILD, Need::CONTAINERS, Need::BROKER].concat(), yes)?;
     let step = Step::begin("build the benchmarks");
     let mut build = cargo::cargo(workspace);
-    build.args([
-        "bench",
-        "--locked",
-        "--package",
-        "collector",
-        "--bench",
-        "*",
-        "--no-run",
-    ]);
+    build.args(["bench", "--locked", "--package", "collector", "--bench", "*", "--no-run"]);
     let mut binaries = cargo::binaries(&mut build)?;
     binaries.retain(|binary| binary.kind == "bench");
     step.end();
@@ -44,10 +32,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result
     for binary in &binaries {
         let step = Step::begin(format!("benchmark `{}`", binary.name));
         let mut benchmark = suite::command(binary);
-        benchmark
-            .arg("--bench")
-            .args(&options.filter)
-            .env(kafka::LIBRARY, &jars);
+        benchmark.arg("--bench").args(&options.filter).env(kafka::LIBRARY, &jars);
         command::show(&mut benchmark, "")?;
         step.end();
     }

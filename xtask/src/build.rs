@@ -30,14 +30,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result
 pub(crate) fn writetap(workspace: &Workspace, release: bool) -> Result<PathBuf> {
     let step = Step::begin("build the probe and the collector");
     let mut build = cargo::cargo(workspace);
-    build.args([
-        "build",
-        "--locked",
-        "--package",
-        "collector",
-        "--bin",
-        "writetap",
-    ]);
+    build.args(["build", "--locked", "--package", "collector", "--bin", "writetap"]);
     if release {
         build.arg("--release");
     }

@@ -50,9 +50,8 @@ impl Metadata {
         let metadata: Value =
             serde_json::from_str(&printed).context("`cargo metadata` is not JSON")?;
         let path = |value: &Value| Some(PathBuf::from(value.as_str()?));
-        let packages = metadata["packages"]
-            .as_array()
-            .context("no packages in `cargo metadata`")?;
+        let packages =
+            metadata["packages"].as_array().context("no packages in `cargo metadata`")?;
         Ok(Self {
             manifests: packages
                 .iter()
@@ -82,10 +81,7 @@ pub(crate) fn binaries(build: &mut Command) -> Result<Vec<Binary>> {
     }
     let status = child.wait()?;
     if !status.success() {
-        bail!(
-            "`{}` failed ({status})\nremedy: {REMEDY}",
-            command::text(build)
-        );
+        bail!("`{}` failed ({status})\nremedy: {REMEDY}", command::text(build));
     }
     Ok(binaries)
 }
@@ -99,9 +95,7 @@ fn binary(message: &Value) -> Option<Binary> {
         name: text(&message["target"]["name"])?,
         kind: text(&message["target"]["kind"][0])?,
         test: message["profile"]["test"] == true,
-        package: PathBuf::from(message["manifest_path"].as_str()?)
-            .parent()?
-            .to_owned(),
+        package: PathBuf::from(message["manifest_path"].as_str()?).parent()?.to_owned(),
         path: text(&message["executable"])?.into(),
     })
 }
@@ -131,9 +125,6 @@ mod tests {
         assert_eq!(binary(&message), Some(expected));
         message["executable"] = Value::Null;
         assert_eq!(binary(&message), None);
-        assert_eq!(
-            binary(&json!({"reason": "build-finished", "success": true})),
-            None
-        );
+        assert_eq!(binary(&json!({"reason": "build-finished", "success": true})), None);
     }
 }

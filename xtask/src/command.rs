@@ -25,10 +25,7 @@ impl Step {
     pub(crate) fn begin(name: impl Into<String>) -> Self {
         let name = name.into();
         eprintln!("==> {name}");
-        Self {
-            name,
-            start: Instant::now(),
-        }
+        Self { name, start: Instant::now() }
     }
 
     pub(crate) fn elapsed(&self) -> Duration {
@@ -36,20 +33,14 @@ impl Step {
     }
 
     pub(crate) fn end(self) {
-        eprintln!(
-            "    {}: done in {:.1} s",
-            self.name,
-            self.start.elapsed().as_secs_f64()
-        );
+        eprintln!("    {}: done in {:.1} s", self.name, self.start.elapsed().as_secs_f64());
     }
 }
 
 /// Runs `command` with its output on the terminal.
 pub(crate) fn show(command: &mut Command, remedy: &str) -> Result<()> {
     eprintln!("    $ {}", text(command));
-    let status = command
-        .status()
-        .with_context(|| unstartable(command, remedy))?;
+    let status = command.status().with_context(|| unstartable(command, remedy))?;
     if status.success() {
         return Ok(());
     }
@@ -85,19 +76,11 @@ pub(crate) fn quiet(name: &str, command: &mut Command, log: &Path, remedy: &str)
 
 /// Runs `command` and returns what it printed on stdout, or on stderr where that is empty.
 pub(crate) fn read(command: &mut Command) -> Result<String> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| unstartable(command, ""))?;
+    let output = command.stdin(Stdio::null()).output().with_context(|| unstartable(command, ""))?;
     let printed = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     let (stdout, stderr) = (printed(&output.stdout), printed(&output.stderr));
     if !output.status.success() {
-        bail!(
-            "`{}` failed ({}): {}",
-            text(command),
-            output.status,
-            tail(&stderr)
-        );
+        bail!("`{}` failed ({}): {}", text(command), output.status, tail(&stderr));
     }
     Ok(if stdout.is_empty() { stderr } else { stdout })
 }
@@ -156,11 +139,7 @@ pub(crate) fn unstartable(command: &Command, remedy: &str) -> String {
 }
 
 fn hint(remedy: &str) -> String {
-    if remedy.is_empty() {
-        String::new()
-    } else {
-        format!("\nremedy: {remedy}")
-    }
+    if remedy.is_empty() { String::new() } else { format!("\nremedy: {remedy}") }
 }
 
 #[cfg(test)]
@@ -183,18 +162,14 @@ mod tests {
 
     #[test]
     fn a_failure_names_command_status_and_remedy() {
-        let error = show(&mut Command::new("false"), "do better")
-            .unwrap_err()
-            .to_string();
+        let error = show(&mut Command::new("false"), "do better").unwrap_err().to_string();
         assert_eq!(error, "`false` failed (exit status: 1)\nremedy: do better");
         let error = read(Command::new("sh").args(["-c", "echo why >&2; exit 3"])).unwrap_err();
         assert_eq!(
             error.to_string(),
             "`sh -c 'echo why >&2; exit 3'` failed (exit status: 3): why"
         );
-        let error = show(&mut Command::new("/nonexistent/x"), "")
-            .unwrap_err()
-            .to_string();
+        let error = show(&mut Command::new("/nonexistent/x"), "").unwrap_err().to_string();
         assert_eq!(error, "`/nonexistent/x` cannot be started");
     }
 }

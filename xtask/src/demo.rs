@@ -26,10 +26,7 @@ const CONTAINERS: [(&str, &str); 2] = [
         "writetap-demo-shop",
         r#"echo "order $n accepted"; [ $((n % 5)) = 0 ] && echo "order $n: payment is slow" >&2; sleep 1"#,
     ),
-    (
-        "writetap-demo-clock",
-        r#"printf 'tick %s ' "$n"; /bin/date -u +%H:%M:%S; sleep 0.5"#,
-    ),
+    ("writetap-demo-clock", r#"printf 'tick %s ' "$n"; /bin/date -u +%H:%M:%S; sleep 0.5"#),
 ];
 
 /// Starts the containers, to print until the process `watched` ends.
@@ -72,20 +69,14 @@ fn import() -> Result<()> {
 /// `tar -C <root> … | docker import - <image>`.
 fn archive(root: &Path) -> Result<()> {
     let mut tar = Command::new("tar");
-    tar.arg("-C")
-        .arg(root)
-        .args(["--owner=0", "--group=0", "-c", "."]);
+    tar.arg("-C").arg(root).args(["--owner=0", "--group=0", "-c", "."]);
     let mut import = docker::client();
     import.args(["import", "-", IMAGE]);
     let texts = format!("`{} | {}`", command::text(&tar), command::text(&import));
-    let mut packing = tar
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| command::unstartable(&tar, ""))?;
+    let mut packing =
+        tar.stdout(Stdio::piped()).spawn().with_context(|| command::unstartable(&tar, ""))?;
     import.stdin(packing.stdout.take().context("no pipe from `tar`")?);
-    let output = import
-        .output()
-        .with_context(|| command::unstartable(&import, REMEDY))?;
+    let output = import.output().with_context(|| command::unstartable(&import, REMEDY))?;
     if packing.wait()?.success() && output.status.success() {
         return Ok(());
     }

@@ -35,10 +35,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result
     check("format", format(workspace));
     check("tidy", tidy::run(workspace, &metadata));
     check("clippy", clippy(workspace));
-    check(
-        "clippy on the kernel half",
-        clippy_probe(workspace, &metadata),
-    );
+    check("clippy on the kernel half", clippy_probe(workspace, &metadata));
     check("reference", reference(workspace));
     check("licences and sources", deny(workspace, options.advisories));
     if failed.is_empty() {
@@ -49,11 +46,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result
 
 fn format(workspace: &Workspace) -> Result<()> {
     let mut fmt = cargo::cargo(workspace);
-    step(
-        "format",
-        fmt.args(["fmt", "--all", "--", "--check"]),
-        "`cargo fmt --all`",
-    )
+    step("format", fmt.args(["fmt", "--all", "--", "--check"]), "`cargo fmt --all`")
 }
 
 fn clippy(workspace: &Workspace) -> Result<()> {
@@ -86,11 +79,7 @@ fn reference(workspace: &Workspace) -> Result<()> {
     const CALL: &str = "run --locked --package collector --bin writetap -- reference";
     let mut check = cargo::cargo(workspace);
     check.args(CALL.split(' ')).args(["check", "deploy"]);
-    step(
-        "reference",
-        &mut check,
-        &format!("`cargo {CALL} write deploy`"),
-    )
+    step("reference", &mut check, &format!("`cargo {CALL} write deploy`"))
 }
 
 fn deny(workspace: &Workspace, advisories: bool) -> Result<()> {
@@ -98,11 +87,7 @@ fn deny(workspace: &Workspace, advisories: bool) -> Result<()> {
     deny.current_dir(workspace.root())
         .args("--locked --config .deny.toml check bans licenses sources".split(' '))
         .args(advisories.then_some("advisories"));
-    step(
-        "licences and sources",
-        &mut deny,
-        "`.deny.toml` says what is allowed, and why",
-    )
+    step("licences and sources", &mut deny, "`.deny.toml` says what is allowed, and why")
 }
 
 fn step(name: &str, command: &mut Command, remedy: &str) -> Result<()> {

@@ -31,9 +31,7 @@ impl Tally {
     fn parse(line: &str) -> Option<Self> {
         let counts = line.strip_prefix("test result: ")?.split_once(". ")?.1;
         let count = |label: &str| {
-            counts
-                .split("; ")
-                .find_map(|part| part.strip_suffix(label)?.trim().parse().ok())
+            counts.split("; ").find_map(|part| part.strip_suffix(label)?.trim().parse().ok())
         };
         Some(Self {
             passed: count("passed")?,
@@ -58,11 +56,7 @@ impl AddAssign for Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            passed,
-            failed,
-            skipped,
-        } = self;
+        let Self { passed, failed, skipped } = self;
         write!(f, "{passed} passed, {failed} failed, {skipped} skipped")
     }
 }
@@ -74,9 +68,7 @@ pub(crate) fn command(binary: &Binary) -> Command {
     } else {
         Command::new(&binary.path)
     };
-    command
-        .current_dir(&binary.package)
-        .env("CARGO_MANIFEST_DIR", &binary.package);
+    command.current_dir(&binary.package).env("CARGO_MANIFEST_DIR", &binary.package);
     command
 }
 
@@ -133,14 +125,7 @@ mod tests {
 
     #[test]
     fn only_the_summary_counts() {
-        assert_eq!(
-            Tally::parse(RESULT),
-            Some(Tally {
-                passed: 5,
-                failed: 2,
-                skipped: 1
-            })
-        );
+        assert_eq!(Tally::parse(RESULT), Some(Tally { passed: 5, failed: 2, skipped: 1 }));
         assert_eq!(Tally::parse("test line::split ... ok"), None);
         assert_eq!(Tally::parse("test result: of sorts"), None);
         assert_eq!(Tally::parse(""), None);
@@ -158,29 +143,11 @@ mod tests {
         let line = "SKIPPED a::b: no java (1 skipped)";
         skip.args(["-c", &format!("echo '{line}' >&2; echo '{RESULT}'")]);
         let sum = tally("skip", &mut skip, &mut sink()).unwrap();
-        assert_eq!(
-            sum,
-            Tally {
-                passed: 4,
-                failed: 2,
-                skipped: 2
-            }
-        );
+        assert_eq!(sum, Tally { passed: 4, failed: 2, skipped: 2 });
         let mut crash = Command::new("sh");
         let crash = tally("crash", crash.args(["-c", "kill -9 $$"]), &mut sink()).unwrap();
-        assert_eq!(
-            crash,
-            Tally {
-                passed: 0,
-                failed: 1,
-                skipped: 0
-            }
-        );
+        assert_eq!(crash, Tally { passed: 0, failed: 1, skipped: 0 });
         assert!(!crash.is_empty());
-        assert!(
-            tally("nothing", &mut Command::new("true"), &mut sink())
-                .unwrap()
-                .is_empty()
-        );
+        assert!(tally("nothing", &mut Command::new("true"), &mut sink()).unwrap().is_empty());
     }
 }

@@ -24,11 +24,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result<ExitCode> {
-    setup::ensure(
-        workspace,
-        &[Need::BUILD, Need::CONTAINERS, Need::BROKER].concat(),
-        yes,
-    )?;
+    setup::ensure(workspace, &[Need::BUILD, Need::CONTAINERS, Need::BROKER].concat(), yes)?;
     let filter = options.filter.as_deref();
     let binaries = build(workspace)?;
     if filter.is_none() {
@@ -59,11 +55,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result
         eprintln!("error: no test{} was run", filter.unwrap_or_default());
     }
     writeln!(stdout(), "{sum}")?;
-    Ok(if good {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Builds every test binary; those of single modules come first, the long ones last.
@@ -73,9 +65,7 @@ fn build(workspace: &Workspace) -> Result<Vec<Binary>> {
     // By name the second time, because `e2e` keeps out of a plain `cargo test`.
     for target in [&[][..], &["--test", "e2e"]] {
         let mut build = cargo::cargo(workspace);
-        build
-            .args(["test", "--locked", "--workspace", "--no-run"])
-            .args(target);
+        build.args(["test", "--locked", "--workspace", "--no-run"]).args(target);
         binaries.extend(cargo::binaries(&mut build)?);
     }
     binaries.retain(|binary| binary.test);
@@ -85,11 +75,7 @@ fn build(workspace: &Workspace) -> Result<Vec<Binary>> {
 }
 
 fn title(binary: &Binary) -> String {
-    let package = binary
-        .package
-        .file_name()
-        .unwrap_or(OsStr::new("?"))
-        .display();
+    let package = binary.package.file_name().unwrap_or(OsStr::new("?")).display();
     if binary.kind == "test" {
         return format!("integration tests `{}` of {package}", binary.name);
     }

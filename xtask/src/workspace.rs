@@ -19,18 +19,13 @@ impl Workspace {
         let member = env::var_os("CARGO_MANIFEST_DIR")
             .context("start the task runner as `cargo xtask`: `CARGO_MANIFEST_DIR` is not set")?;
         let member = PathBuf::from(member);
-        let root = member
-            .parent()
-            .context("the task runner lies outside a workspace")?;
+        let root = member.parent().context("the task runner lies outside a workspace")?;
         let cache = env::var_os("XDG_CACHE_HOME")
             .map(PathBuf::from)
             .filter(|path| path.is_absolute())
             .or_else(|| Some(env::home_dir()?.join(".cache")))
             .context("set `HOME` or `XDG_CACHE_HOME`: there is no place for the cache")?;
-        Ok(Self {
-            root: root.to_owned(),
-            cache: cache.join("writetap"),
-        })
+        Ok(Self { root: root.to_owned(), cache: cache.join("writetap") })
     }
 
     pub(crate) fn root(&self) -> &Path {

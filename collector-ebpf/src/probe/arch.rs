@@ -15,11 +15,11 @@ pub(super) enum Call {
 #[inline(always)]
 pub(super) fn call(number: u64) -> Option<Call> {
     Some(match number {
-        1 | 18 => Call::Buffer,        // write, pwrite64
+        1 | 18 => Call::Buffer,         // write, pwrite64
         20 | 296 | 328 => Call::Vector, // writev, pwritev, pwritev2
-        40 | 278 => Call::Unseen(0),   // sendfile64, vmsplice
-        276 => Call::Unseen(1),        // tee
-        275 | 326 => Call::Unseen(2),  // splice, copy_file_range
+        40 | 278 => Call::Unseen(0),    // sendfile64, vmsplice
+        276 => Call::Unseen(1),         // tee
+        275 | 326 => Call::Unseen(2),   // splice, copy_file_range
         _ => return None,
     })
 }

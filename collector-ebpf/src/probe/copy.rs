@@ -186,7 +186,8 @@ fn walk(container: *mut Container, write: &Write) -> FirstLoss {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn copy_round(root: u64, stream: u32) -> u32 {
-    let stream = if stream == StreamTag::Stdout as u32 { StreamTag::Stdout } else { StreamTag::Stderr };
+    let stream =
+        if stream == StreamTag::Stdout as u32 { StreamTag::Stdout } else { StreamTag::Stderr };
     let Some(container) = CONTAINERS.get_ptr_mut(root) else { return 0 };
     let Some(scratch) = scratch() else { return 0 };
     // SAFETY: as in `run`, which called this.

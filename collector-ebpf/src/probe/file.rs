@@ -75,8 +75,7 @@ impl File {
         match self.mode() & S_IFMT {
             S_IFIFO => true,
             S_IFCHR => {
-                let device: u32 =
-                    read(self.inode, offsets().get(|o| &o.inode_rdev)).unwrap_or(0);
+                let device: u32 = read(self.inode, offsets().get(|o| &o.inode_rdev)).unwrap_or(0);
                 PTS_MAJORS.contains(&(device >> 20))
             }
             _ => false,

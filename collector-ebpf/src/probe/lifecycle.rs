@@ -135,8 +135,7 @@ fn read_container_id(node: u64, id: &mut [u8; CONTAINER_ID_BYTES]) -> bool {
     };
     let start = (name + prefix as u64) as *const _;
     // SAFETY: the helper checks the address; `id` has room for the digits.
-    let read = unsafe {
-        bpf_probe_read_kernel(id.as_mut_ptr().cast(), CONTAINER_ID_BYTES as u32, start)
-    };
+    let read =
+        unsafe { bpf_probe_read_kernel(id.as_mut_ptr().cast(), CONTAINER_ID_BYTES as u32, start) };
     read == 0 && id.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }

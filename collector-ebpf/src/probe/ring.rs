@@ -26,7 +26,12 @@ pub(super) fn unread_bytes() -> u64 {
 /// leaves room for the others. The bucket is not locked: two CPUs may both take the last tokens, which only makes the
 /// bound a little softer.
 #[inline(always)]
-pub(super) fn may_add(bucket: &mut Bucket, unread_bytes: u64, record_bytes: u64, now_ns: u64) -> bool {
+pub(super) fn may_add(
+    bucket: &mut Bucket,
+    unread_bytes: u64,
+    record_bytes: u64,
+    now_ns: u64,
+) -> bool {
     if unread_bytes < settings().get(|s| &s.pressure_bytes) {
         return true;
     }

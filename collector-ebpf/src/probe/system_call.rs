@@ -30,10 +30,12 @@ pub(super) fn returned(registers: *const u64, result: i64) {
         return;
     }
     let Some(container) = CONTAINERS.get_ptr_mut(root) else { return };
-    let descriptor = register(arch::ARGUMENTS[match call {
-        Call::Buffer | Call::Vector => 0,
-        Call::Unseen(argument) => argument,
-    }]) & 0xffff_ffff;
+    let descriptor = register(
+        arch::ARGUMENTS[match call {
+            Call::Buffer | Call::Vector => 0,
+            Call::Unseen(argument) => argument,
+        }],
+    ) & 0xffff_ffff;
     let Some(file) = File::of_current(descriptor) else {
         account::node(NodeCounter::DescriptorGone);
         return;

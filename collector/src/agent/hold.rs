@@ -68,11 +68,7 @@ impl Hold {
     }
 
     /// Gives back every chunk in order, and their room. Returns what was refused after the last one, by stream.
-    pub(super) fn release(
-        self,
-        budget: &mut Budget,
-        mut take: impl FnMut(&Chunk<'_>),
-    ) -> [u64; 2] {
+    pub(super) fn release(self, budget: &mut Budget, mut take: impl FnMut(&Chunk<'_>)) -> [u64; 2] {
         budget.held_bytes -= self.held_bytes;
         for Held { chunk, payload } in self.chunks {
             take(&Chunk { payload: &payload, ..chunk });

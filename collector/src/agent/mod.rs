@@ -187,7 +187,10 @@ impl Agent {
         })
     }
 
-    async fn run(mut self, reload: &dyn Fn() -> Result<Config, config::Error>) -> Result<(), Error> {
+    async fn run(
+        mut self,
+        reload: &dyn Fn() -> Result<Config, config::Error>,
+    ) -> Result<(), Error> {
         let mut terminate = listen(SignalKind::terminate())?;
         let mut interrupt = listen(SignalKind::interrupt())?;
         let mut hang_up = listen(SignalKind::hangup())?;
@@ -221,10 +224,8 @@ impl Agent {
             Ok(outlets) => outlets,
             Err(error) => return self.refuse_reload(&error),
         };
-        let command = Command::Replace {
-            buffer: Arc::clone(&outlets.buffer),
-            line: config.line.clone(),
-        };
+        let command =
+            Command::Replace { buffer: Arc::clone(&outlets.buffer), line: config.line.clone() };
         if self.commands.try_send(command).is_err() {
             return self.refuse_reload(&"the capture thread is busy; try again");
         }

@@ -34,8 +34,7 @@ pub(super) fn stdio(found: &Found) -> Stdio {
 pub(super) fn watch(containers: &[Found], control: &Control) -> usize {
     let mut failed = 0;
     for found in containers {
-        let watched =
-            control.watch(found.cgroup, &found.nested, &found.container, stdio(found));
+        let watched = control.watch(found.cgroup, &found.nested, &found.container, stdio(found));
         if let Err(error) = watched {
             failed += 1;
             let container = found.container.short();

@@ -151,12 +151,8 @@ impl Table {
 
     /// The agent stops: who has no name yet goes by the id, and all lines end as they are.
     pub(super) fn finish(&mut self, output: &mut Output<'_>) {
-        let nameless: Vec<ContainerId> = self
-            .lives
-            .values()
-            .filter(|life| life.is_waiting())
-            .map(|life| life.id)
-            .collect();
+        let nameless: Vec<ContainerId> =
+            self.lives.values().filter(|life| life.is_waiting()).map(|life| life.id).collect();
         for id in nameless {
             self.change(Change::Unexplained(id), output);
         }

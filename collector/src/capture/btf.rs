@@ -136,11 +136,11 @@ fn word(data: &[u8], at: usize) -> Result<u32, BtfError> {
 fn tail_bytes(kind: u32, members: u32) -> Result<usize, BtfError> {
     let members = members as usize;
     Ok(match kind {
-        2 | 7..=12 | 16 | 18 => 0,             // pointer, forward, typedef, qualifiers, function, float, type tag
-        1 | 14 | 17 => 4,                      // integer, variable, declaration tag
-        3 => 12,                               // array
+        2 | 7..=12 | 16 | 18 => 0, // pointer, forward, typedef, qualifiers, function, float, type tag
+        1 | 14 | 17 => 4,          // integer, variable, declaration tag
+        3 => 12,                   // array
         KIND_STRUCT | KIND_UNION | 15 | 19 => members * 12, // data section, 64-bit enum
-        6 | 13 => members * 8,                 // enum, function prototype
+        6 | 13 => members * 8,     // enum, function prototype
         kind => return Err(BtfError::Kind(kind)),
     })
 }

@@ -42,8 +42,8 @@ pub enum OffsetsError {
 pub(super) fn resolve(path: &Path) -> Result<Offsets, OffsetsError> {
     let data =
         fs::read(path).map_err(|source| OffsetsError::Read { path: path.to_owned(), source })?;
-    let btf =
-        Btf::parse(&data).map_err(|source| OffsetsError::Parse { path: path.to_owned(), source })?;
+    let btf = Btf::parse(&data)
+        .map_err(|source| OffsetsError::Parse { path: path.to_owned(), source })?;
     let mut fields = Vec::new();
     // The first name that exists; later ones are the names of older kernels.
     let mut find = |structure: &str, names: &[&str]| {

@@ -108,7 +108,8 @@ pub(super) fn load(settings: &Settings, offsets: &Offsets) -> Result<Parts, Prob
         return Err(ProbeError::RingBytes { bytes });
     }
     let cpus = aya::util::nr_cpus().map_err(|(_, error)| ProbeError::Cpus(error))?;
-    let btf = Btf::parse_file(&settings.btf, aya::Endianness::default()).map_err(ProbeError::Btf)?;
+    let btf =
+        Btf::parse_file(&settings.btf, aya::Endianness::default()).map_err(ProbeError::Btf)?;
     let policy = ProbeSettings {
         wake_bytes: u64::from(bytes / 4),
         pressure_bytes: u64::from(bytes / 2),

@@ -34,7 +34,9 @@ pub enum SelfTestError {
     #[error("failed to find this process's cgroup in the unified hierarchy: is cgroup2 mounted?")]
     Cgroup,
     /// The hook never ran.
-    #[error("the probe is attached and sees no write of this process: this kernel runs no such hook")]
+    #[error(
+        "the probe is attached and sees no write of this process: this kernel runs no such hook"
+    )]
     Blind,
 }
 
@@ -75,8 +77,7 @@ fn sees(reader: &mut Reader, own: CgroupId) -> bool {
 fn own_cgroup() -> Option<CgroupId> {
     let cgroup = fs::read_to_string("/proc/self/cgroup").ok()?;
     let path = cgroup.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    let mount = MOUNTS
-        .iter()
-        .find(|mount| fs::metadata(format!("{mount}/cgroup.controllers")).is_ok())?;
+    let mount =
+        MOUNTS.iter().find(|mount| fs::metadata(format!("{mount}/cgroup.controllers")).is_ok())?;
     Some(CgroupId(fs::metadata(format!("{mount}/{path}")).ok()?.ino()))
 }

@@ -20,11 +20,7 @@ pub(super) struct Options {
 pub(super) fn run(options: &Options, context: &Context<'_>, out: &mut dyn Write) -> Outcome {
     let config = context.config()?;
     let containers = agent::containers(&config).map_err(|error| Failure::Failed(error.into()))?;
-    let text = if options.json {
-        json(&containers)
-    } else {
-        table(&containers)
-    };
+    let text = if options.json { json(&containers) } else { table(&containers) };
     out.write_all(text.as_bytes())?;
     Ok(())
 }
@@ -37,18 +33,12 @@ fn json(containers: &[Listed]) -> String {
             ("container.id", Some(container.id.as_str())),
             ("container.name", container.name.as_deref()),
             ("container.image.name", container.image.as_deref()),
-            (
-                "container.runtime.name",
-                container.runtime.map(Runtime::as_str),
-            ),
+            ("container.runtime.name", container.runtime.map(Runtime::as_str)),
             ("capture", Some(capture)),
         ];
-        let known = attributes
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value?)));
-        let object: Map<String, Value> = known
-            .map(|(name, value)| (name.to_owned(), value.into()))
-            .collect();
+        let known = attributes.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let object: Map<String, Value> =
+            known.map(|(name, value)| (name.to_owned(), value.into())).collect();
         text.push_str(&Value::from(object).to_string());
         text.push('\n');
     }
@@ -67,19 +57,12 @@ fn table(containers: &[Listed]) -> String {
         ]
     });
     let rows: Vec<[String; 5]> = std::iter::once(header).chain(rows).collect();
-    let width = |column: usize| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or(0)
-    };
+    let width =
+        |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..5).map(width).collect();
     let mut text = String::new();
     for row in &rows {
-        let cells = row
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell:width$}"));
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
         text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
         text.push('\n');
     }
@@ -105,14 +88,8 @@ mod tests {
             ..Container::unexplained(id("a"))
         };
         [
-            Listed {
-                container: named,
-                capture: "syscall".to_owned(),
-            },
-            Listed {
-                container: Container::unexplained(id("b")),
-                capture: "pending".to_owned(),
-            },
+            Listed { container: named, capture: "syscall".to_owned() },
+            Listed { container: Container::unexplained(id("b")), capture: "pending".to_owned() },
         ]
     }
 
@@ -130,10 +107,8 @@ bbbbbbbbbbbb  -          -        -        pending
     #[test]
     fn json_names_what_is_known() {
         let text = json(&listed());
-        let objects: Vec<Value> = text
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
+        let objects: Vec<Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(objects[0]["container.name"], "we\x1bb");
         assert_eq!(objects[1]["container.id"], "b".repeat(64));
         assert_eq!(objects[1].get("container.name"), None);

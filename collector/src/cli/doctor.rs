@@ -18,28 +18,17 @@ pub(super) struct Options {
 pub(super) fn run(options: &Options, context: &Context<'_>, out: &mut dyn Write) -> Outcome {
     let report = examine(&context.config()?, &Roots::default());
     let text = if options.json {
-        format!(
-            "{}\n",
-            serde_json::to_string_pretty(&report).map_err(anyhow::Error::from)?
-        )
+        format!("{}\n", serde_json::to_string_pretty(&report).map_err(anyhow::Error::from)?)
     } else {
         render(&report, context.has_color(io::stdout().is_terminal()))
     };
     out.write_all(text.as_bytes())?;
-    if report.is_able() {
-        Ok(())
-    } else {
-        Err(Failure::Found)
-    }
+    if report.is_able() { Ok(()) } else { Err(Failure::Found) }
 }
 
 fn render(report: &Report, colored: bool) -> String {
-    let width = report
-        .findings
-        .iter()
-        .map(|finding| finding.topic.chars().count())
-        .max()
-        .unwrap_or(0);
+    let width =
+        report.findings.iter().map(|finding| finding.topic.chars().count()).max().unwrap_or(0);
     let mut lines = Vec::new();
     for finding in &report.findings {
         let (color, word) = match finding.status {
@@ -47,15 +36,8 @@ fn render(report: &Report, colored: bool) -> String {
             Status::Degraded => ("33", "degraded"),
             Status::Missing => ("31", "missing "),
         };
-        let word = if colored {
-            format!("\x1b[{color}m{word}\x1b[0m")
-        } else {
-            word.to_owned()
-        };
-        lines.push(format!(
-            "{word}  {:width$}  {}",
-            finding.topic, finding.detail
-        ));
+        let word = if colored { format!("\x1b[{color}m{word}\x1b[0m") } else { word.to_owned() };
+        lines.push(format!("{word}  {:width$}  {}", finding.topic, finding.detail));
         if let Some(remedy) = &finding.remedy {
             lines.push(format!("{:indent$}→ {remedy}", "", indent = width + 12));
         }

@@ -69,10 +69,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>, environment: &Environment<
         Ok(cli) => cli,
         Err(error) => return outcome::of_parsing(&error),
     };
-    let context = Context {
-        file: cli.config,
-        environment,
-    };
+    let context = Context { file: cli.config, environment };
     let out = &mut io::stdout();
     let outcome = match cli.verb {
         None => run::run(&cli.run, &context),
@@ -83,11 +80,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>, environment: &Environment<
         Some(Verb::Completions(options)) => completions::run(&options, out),
         Some(Verb::Reference(options)) => reference::run(&options),
     };
-    outcome::report(
-        outcome,
-        &mut io::stderr(),
-        context.has_color(io::stderr().is_terminal()),
-    )
+    outcome::report(outcome, &mut io::stderr(), context.has_color(io::stderr().is_terminal()))
 }
 
 /// What every verb may need.

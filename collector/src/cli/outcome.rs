@@ -54,16 +54,11 @@ pub(super) fn report(outcome: Outcome, stderr: &mut dyn Write, colored: bool) ->
         Err(Failure::Found) => return ExitCode::FAILURE,
         Err(Failure::Usage(error)) => (ExitCode::from(USAGE), format!("{error:#}")),
         Err(Failure::Failed(error)) => (ExitCode::FAILURE, format!("{error:#}")),
-        Err(Failure::Output(error)) => (
-            ExitCode::FAILURE,
-            format!("failed to write to stdout: {error}"),
-        ),
+        Err(Failure::Output(error)) => {
+            (ExitCode::FAILURE, format!("failed to write to stdout: {error}"))
+        }
     };
-    let (start, end) = if colored {
-        ("\x1b[1;31m", "\x1b[0m")
-    } else {
-        ("", "")
-    };
+    let (start, end) = if colored { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
     // With stderr gone there is nobody left to tell.
     writeln!(stderr, "{start}error:{end} {message}").ok();
     code
@@ -72,11 +67,7 @@ pub(super) fn report(outcome: Outcome, stderr: &mut dyn Write, colored: bool) ->
 /// The exit code of a command line that asks for help or the version, or is wrong; clap's text is printed.
 pub(super) fn of_parsing(error: &clap::Error) -> ExitCode {
     error.print().ok();
-    if error.use_stderr() {
-        ExitCode::from(USAGE)
-    } else {
-        ExitCode::SUCCESS
-    }
+    if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
 }
 
 #[cfg(test)]
@@ -99,14 +90,8 @@ mod tests {
         let closed = Err(Failure::Output(io::ErrorKind::BrokenPipe.into()));
         assert_eq!(reported(Ok(()), false), (ExitCode::SUCCESS, String::new()));
         assert_eq!(reported(closed, false), (ExitCode::SUCCESS, String::new()));
-        assert_eq!(
-            reported(Err(Failure::Found), false),
-            (ExitCode::FAILURE, String::new())
-        );
-        assert_eq!(
-            reported(usage, false),
-            (ExitCode::from(64), "error: wrong\n".to_owned())
-        );
+        assert_eq!(reported(Err(Failure::Found), false), (ExitCode::FAILURE, String::new()));
+        assert_eq!(reported(usage, false), (ExitCode::from(64), "error: wrong\n".to_owned()));
         let plain = "error: what failed: cause\n".to_owned();
         assert_eq!(reported(failed(), false), (ExitCode::FAILURE, plain));
         let colored = "\x1b[1;31merror:\x1b[0m what failed: cause\n".to_owned();

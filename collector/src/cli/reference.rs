@@ -66,11 +66,8 @@ fn check(folder: &Path) -> anyhow::Result<()> {
     let is_stale = |(path, content): &(&str, String)| {
         fs::read_to_string(folder.join(path)).ok().as_ref() != Some(content)
     };
-    let stale: Vec<&str> = files()
-        .iter()
-        .filter(|file| is_stale(file))
-        .map(|(path, _)| *path)
-        .collect();
+    let stale: Vec<&str> =
+        files().iter().filter(|file| is_stale(file)).map(|(path, _)| *path).collect();
     if stale.is_empty() {
         return Ok(());
     }
@@ -92,16 +89,10 @@ fn commands() -> String {
 }
 
 fn add(command: &mut Command, sections: &mut Vec<String>) {
-    let title = command
-        .get_bin_name()
-        .unwrap_or(command.get_name())
-        .to_owned();
+    let title = command.get_bin_name().unwrap_or(command.get_name()).to_owned();
     let help = command.render_long_help().to_string();
     let lines: Vec<&str> = help.trim_end().lines().map(str::trim_end).collect();
-    sections.push(format!(
-        "## `{title}`\n\n```text\n{}\n```\n",
-        lines.join("\n")
-    ));
+    sections.push(format!("## `{title}`\n\n```text\n{}\n```\n", lines.join("\n")));
     let is_shown = |verb: &&mut Command| !verb.is_hide_set() && verb.get_name() != "help";
     for verb in command.get_subcommands_mut().filter(is_shown) {
         add(verb, sections);

@@ -22,10 +22,7 @@ pub(super) struct Options {
 
 impl Options {
     fn apply(&self, mut config: Config) -> Config {
-        let Self {
-            log_level,
-            log_format,
-        } = self;
+        let Self { log_level, log_format } = self;
         config.log.level = log_level.unwrap_or(config.log.level);
         config.log.format = log_format.unwrap_or(config.log.format);
         config

@@ -21,10 +21,7 @@ pub(super) struct Options {
 pub(super) fn run(options: &Options, context: &Context<'_>, out: &mut dyn Write) -> Outcome {
     let Options { file, print } = options;
     let file = file.clone().or_else(|| context.file.clone());
-    let context = Context {
-        file,
-        environment: context.environment,
-    };
+    let context = Context { file, environment: context.environment };
     let config = context.config()?;
     match context.file() {
         _ if *print => write!(out, "{}", config.to_yaml())?,

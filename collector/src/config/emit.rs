@@ -108,12 +108,12 @@ map:
                     *text = expanded;
                 }
             }
-            Content::Sequence(items) => items
-                .iter_mut()
-                .for_each(|item| unescape(&mut item.content)),
-            Content::Mapping(entries) => entries
-                .iter_mut()
-                .for_each(|(_, value)| unescape(&mut value.content)),
+            Content::Sequence(items) => {
+                items.iter_mut().for_each(|item| unescape(&mut item.content))
+            }
+            Content::Mapping(entries) => {
+                entries.iter_mut().for_each(|(_, value)| unescape(&mut value.content))
+            }
         }
     }
 }

@@ -57,11 +57,7 @@ pub(super) fn expand(
     if out.len() > limit {
         errors.push(Error::TooLong);
     }
-    if errors.is_empty() {
-        Ok(Some(out))
-    } else {
-        Err(errors)
-    }
+    if errors.is_empty() { Ok(Some(out)) } else { Err(errors) }
 }
 
 /// The value of what stands between the braces. As in a shell, a default also replaces an empty value.
@@ -71,26 +67,20 @@ fn variable(reference: &str, environment: &Environment<'_>) -> Result<String, Er
         None => (reference, None),
     };
     if !is_name(name) {
-        return Err(Error::Name {
-            name: reference.to_owned(),
-        });
+        return Err(Error::Name { name: reference.to_owned() });
     }
     match (environment(name), default) {
         (Some(value), None) => Ok(value),
         (Some(value), Some(_)) if !value.is_empty() => Ok(value),
         (_, Some(default)) => Ok(default.to_owned()),
-        (None, None) => Err(Error::Missing {
-            name: name.to_owned(),
-        }),
+        (None, None) => Err(Error::Missing { name: name.to_owned() }),
     }
 }
 
 fn is_name(name: &str) -> bool {
     let is_letter = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
     name.as_bytes().first().is_some_and(is_letter)
-        && name
-            .bytes()
-            .all(|byte| is_letter(&byte) || byte.is_ascii_digit())
+        && name.bytes().all(|byte| is_letter(&byte) || byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -113,15 +103,9 @@ mod tests {
     #[test]
     fn references_are_filled_in() {
         assert_eq!(expanded("plain $HOST"), None);
-        assert_eq!(
-            expanded("${HOST}:9092,${HOST}").as_deref(),
-            Some("db:9092,db")
-        );
+        assert_eq!(expanded("${HOST}:9092,${HOST}").as_deref(), Some("db:9092,db"));
         assert_eq!(expanded("[${EMPTY}]").as_deref(), Some("[]"));
-        assert_eq!(
-            expanded("${HOST:-x}${EMPTY:-y}${NONE:-z}${NONE:-}").as_deref(),
-            Some("dbyz")
-        );
+        assert_eq!(expanded("${HOST:-x}${EMPTY:-y}${NONE:-z}${NONE:-}").as_deref(), Some("dbyz"));
     }
 
     #[test]
@@ -132,12 +116,8 @@ mod tests {
 
     #[test]
     fn every_wrong_reference_is_reported() {
-        let missing = Error::Missing {
-            name: "NONE".to_owned(),
-        };
-        let name = Error::Name {
-            name: "1x".to_owned(),
-        };
+        let missing = Error::Missing { name: "NONE".to_owned() };
+        let name = Error::Name { name: "1x".to_owned() };
         assert_eq!(
             expand("${NONE} ${1x} ${HOST", &environment, 100),
             Err(vec![missing, name, Error::Unclosed])
@@ -146,21 +126,9 @@ mod tests {
 
     #[test]
     fn a_value_grows_to_its_limit_and_no_further() {
-        assert_eq!(
-            expand("${HOST}${HOST}!", &environment, 5),
-            Ok(Some("dbdb!".to_owned()))
-        );
-        assert_eq!(
-            expand("${HOST}${HOST}!", &environment, 4),
-            Err(vec![Error::TooLong])
-        );
-        assert_eq!(
-            expand("${HOST}", &environment, 2),
-            Ok(Some("db".to_owned()))
-        );
-        assert_eq!(
-            expand("${HOST}", &environment, 1),
-            Err(vec![Error::TooLong])
-        );
+        assert_eq!(expand("${HOST}${HOST}!", &environment, 5), Ok(Some("dbdb!".to_owned())));
+        assert_eq!(expand("${HOST}${HOST}!", &environment, 4), Err(vec![Error::TooLong]));
+        assert_eq!(expand("${HOST}", &environment, 2), Ok(Some("db".to_owned())));
+        assert_eq!(expand("${HOST}", &environment, 1), Err(vec![Error::TooLong]));
     }
 }

@@ -36,15 +36,10 @@ impl Config {
         let read = || {
             let mut bytes = Vec::new();
             let limit = MAX_BYTES as u64 + 1;
-            std::fs::File::open(path)?
-                .take(limit)
-                .read_to_end(&mut bytes)?;
+            std::fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
             Ok(bytes)
         };
-        let bytes = read().map_err(|source| Error::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+        let bytes = read().map_err(|source| Error::Read { path: path.to_owned(), source })?;
         Self::parse(&path.display().to_string(), &bytes, environment).map_err(Error::Invalid)
     }
 
@@ -81,12 +76,7 @@ fn read(
 ) -> Option<Config> {
     let tree = decode(bytes).and_then(|text| yaml::parse(text, problems));
     let mut root = tree.map_err(|problem| problems.push(problem)).ok()?;
-    let mut expansion = Expansion {
-        environment,
-        room: MAX_BYTES,
-        path: Vec::new(),
-        problems,
-    };
+    let mut expansion = Expansion { environment, room: MAX_BYTES, path: Vec::new(), problems };
     expansion.expand(&mut root);
     let document = structure::read(&mut root, problems)?;
     check::check(document, &root, environment, problems)
@@ -97,15 +87,9 @@ fn decode(bytes: &[u8]) -> Result<&str, Problem> {
     let at = |before: &[u8], message: &str| {
         let before = String::from_utf8_lossy(before);
         let last_line = before.rsplit('\n').next().unwrap_or_default();
-        let position = Position {
-            line: before.split('\n').count(),
-            column: last_line.chars().count() + 1,
-        };
-        Problem {
-            position,
-            path: String::new(),
-            message: message.to_owned(),
-        }
+        let position =
+            Position { line: before.split('\n').count(), column: last_line.chars().count() + 1 };
+        Problem { position, path: String::new(), message: message.to_owned() }
     };
     if bytes.len() > MAX_BYTES {
         return Err(at(&[], &format!("larger than {MAX_BYTES} bytes")));
@@ -116,10 +100,9 @@ fn decode(bytes: &[u8]) -> Result<&str, Problem> {
     let is_control =
         |character: char| character.is_control() && !matches!(character, '\t' | '\n' | '\r');
     match text.find(is_control) {
-        Some(offset) => Err(at(
-            &bytes[..offset],
-            "a control character; write it as an escape in double quotes",
-        )),
+        Some(offset) => {
+            Err(at(&bytes[..offset], "a control character; write it as an escape in double quotes"))
+        }
         None => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
     }
 }
@@ -145,9 +128,9 @@ impl Expansion<'_> {
                         *text = expanded;
                         *origin = Origin::Environment;
                     }
-                    Err(errors) => errors
-                        .iter()
-                        .for_each(|error| self.problem(position, error.to_string())),
+                    Err(errors) => {
+                        errors.iter().for_each(|error| self.problem(position, error.to_string()))
+                    }
                 }
             }
             Content::Sequence(items) => {
@@ -171,10 +154,6 @@ impl Expansion<'_> {
 
     fn problem(&mut self, position: Position, message: String) {
         let path = problem::path(&self.path);
-        self.problems.push(Problem {
-            position,
-            path,
-            message,
-        });
+        self.problems.push(Problem { position, path, message });
     }
 }

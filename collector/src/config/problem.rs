@@ -35,11 +35,7 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            position,
-            path,
-            message,
-        } = self;
+        let Self { position, path, message } = self;
         write!(f, "{position}: ")?;
         if !path.is_empty() {
             write!(f, "{path}: ")?;
@@ -77,10 +73,7 @@ impl Problems {
     pub(super) fn new(source: &str, mut problems: Vec<Problem>) -> Self {
         problems.sort();
         problems.dedup();
-        Self {
-            source: source.to_owned(),
-            problems,
-        }
+        Self { source: source.to_owned(), problems }
     }
 }
 

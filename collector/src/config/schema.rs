@@ -17,10 +17,7 @@ const MAXIMUM: &str = "x-maximum";
 /// The schema of the configuration file.
 pub(super) fn schema() -> Value {
     let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(forbid_null));
-    settings
-        .into_generator()
-        .into_root_schema_for::<Document>()
-        .to_value()
+    settings.into_generator().into_root_schema_for::<Document>().to_value()
 }
 
 /// A key without a value is no value: what may be absent must not be null.
@@ -53,27 +50,17 @@ pub(super) fn validator(schema: &Value) -> Result<Validator, ValidationError<'st
     jsonschema::options()
         .should_validate_formats(true)
         .with_format(Size::FORMAT, |text: &str| text.parse::<Size>().is_ok())
-        .with_format(Interval::FORMAT, |text: &str| {
-            text.parse::<Interval>().is_ok()
-        })
+        .with_format(Interval::FORMAT, |text: &str| text.parse::<Interval>().is_ok())
         .with_format(Listen::FORMAT, |text: &str| text.parse::<Listen>().is_ok())
-        .with_keyword(MINIMUM, |parent, limit, _| {
-            Bound::keyword(parent, limit, u128::lt)
-        })
-        .with_keyword(MAXIMUM, |parent, limit, _| {
-            Bound::keyword(parent, limit, u128::gt)
-        })
+        .with_keyword(MINIMUM, |parent, limit, _| Bound::keyword(parent, limit, u128::lt))
+        .with_keyword(MAXIMUM, |parent, limit, _| Bound::keyword(parent, limit, u128::gt))
         .build(schema)
 }
 
 /// The bounds of a field as text, for people: its `minimum` and `maximum` or their `x-` forms.
 pub(super) fn bounds(field: &Map<String, Value>) -> Option<(String, String)> {
-    let either = |keywords: [&str; 2]| {
-        keywords
-            .iter()
-            .find_map(|keyword| field.get(*keyword))
-            .map(text)
-    };
+    let either =
+        |keywords: [&str; 2]| keywords.iter().find_map(|keyword| field.get(*keyword)).map(text);
     Some((either([MINIMUM, "minimum"])?, either([MAXIMUM, "maximum"])?))
 }
 
@@ -100,18 +87,11 @@ impl Bound {
         is_outside: fn(&u128, &u128) -> bool,
     ) -> Result<Box<dyn Keyword>, ValidationError<'a>> {
         let format = parent.get("format").map(text).unwrap_or_default();
-        let (limit, bounds) = quantity(&format, limit)
-            .zip(bounds(parent))
-            .ok_or_else(|| {
-                ValidationError::schema(format!("bound `{limit}` of format `{format}`"))
-            })?;
+        let (limit, bounds) = quantity(&format, limit).zip(bounds(parent)).ok_or_else(|| {
+            ValidationError::schema(format!("bound `{limit}` of format `{format}`"))
+        })?;
         let message = format!("must be between {} and {}", bounds.0, bounds.1);
-        Ok(Box::new(Self {
-            format,
-            limit,
-            is_outside,
-            message,
-        }))
+        Ok(Box::new(Self { format, limit, is_outside, message }))
     }
 }
 

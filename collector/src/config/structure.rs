@@ -19,9 +19,7 @@ pub(super) fn read(root: &mut Node, problems: &mut Vec<Problem>) -> Option<Docum
     let validator = match schema::validator(&schema) {
         Ok(validator) => validator,
         Err(error) => {
-            problems.push(whole(format!(
-                "the schema of this build is broken: {error}"
-            )));
+            problems.push(whole(format!("the schema of this build is broken: {error}")));
             return None;
         }
     };
@@ -31,12 +29,7 @@ pub(super) fn read(root: &mut Node, problems: &mut Vec<Problem>) -> Option<Docum
     let mut found = Vec::new();
     for error in validator.iter_errors(&json) {
         for leaf in leaves(&error) {
-            Reader {
-                root,
-                schema: &schema,
-                leaf,
-            }
-            .describe(&mut found);
+            Reader { root, schema: &schema, leaf }.describe(&mut found);
         }
     }
     if !found.is_empty() {
@@ -45,17 +38,11 @@ pub(super) fn read(root: &mut Node, problems: &mut Vec<Problem>) -> Option<Docum
         problems.append(&mut found);
         return None;
     }
-    serde_json::from_value(json)
-        .map_err(|error| problems.push(whole(error.to_string())))
-        .ok()
+    serde_json::from_value(json).map_err(|error| problems.push(whole(error.to_string()))).ok()
 }
 
 fn whole(message: String) -> Problem {
-    Problem {
-        position: Position::START,
-        path: String::new(),
-        message,
-    }
+    Problem { position: Position::START, path: String::new(), message }
 }
 
 /// `capture:` with every key below it commented out means the same as no `capture:`.
@@ -69,9 +56,8 @@ fn drop_empty_sections(root: &mut Node) {
 fn type_expanded_values(root: &mut Node, validator: &Validator) {
     let json = root.to_json();
     for error in validator.iter_errors(&json) {
-        for leaf in leaves(&error)
-            .into_iter()
-            .filter(|leaf| matches!(leaf.kind(), Kind::Type { .. }))
+        for leaf in
+            leaves(&error).into_iter().filter(|leaf| matches!(leaf.kind(), Kind::Type { .. }))
         {
             if let Some(Content::Scalar { origin, .. }) = root.content_at(&segments(leaf))
                 && *origin == Origin::Environment
@@ -84,11 +70,7 @@ fn type_expanded_values(root: &mut Node, validator: &Validator) {
 
 /// Keys and indices down to the value an error is about.
 fn segments(error: &ValidationError<'_>) -> Vec<String> {
-    error
-        .instance_path()
-        .iter()
-        .map(|segment| segment.to_string())
-        .collect()
+    error.instance_path().iter().map(|segment| segment.to_string()).collect()
 }
 
 /// What an error comes down to: of a choice between sinks only the errors of the one that `type` names.
@@ -155,11 +137,7 @@ impl Reader<'_> {
 
     /// A number beyond the bounds of its field.
     fn out_of_bounds(&self) -> String {
-        match self
-            .parent_schema()
-            .and_then(Value::as_object)
-            .and_then(schema::bounds)
-        {
+        match self.parent_schema().and_then(Value::as_object).and_then(schema::bounds) {
             Some((least, most)) => format!("must be between {least} and {most}"),
             None => self.leaf.masked().to_string(),
         }
@@ -169,10 +147,8 @@ impl Reader<'_> {
     fn outside(&self, unit: &str) -> String {
         let keyword = self.leaf.kind().keyword();
         let suffix = keyword.trim_start_matches("min").trim_start_matches("max");
-        let bound = |which: &str| {
-            self.parent_schema()
-                .and_then(|it| it.get(format!("{which}{suffix}")))
-        };
+        let bound =
+            |which: &str| self.parent_schema().and_then(|it| it.get(format!("{which}{suffix}")));
         match (bound("min"), bound("max")) {
             (Some(least), Some(most)) => format!("must have between {least} and {most}{unit}"),
             (Some(least), None) => format!("must have at least {least}{unit}"),
@@ -182,14 +158,8 @@ impl Reader<'_> {
     }
 
     fn unknown_key(&self, key: &str) -> Problem {
-        let known = self
-            .parent_schema()
-            .and_then(|it| it["properties"].as_object());
-        let known: Vec<&str> = known
-            .into_iter()
-            .flatten()
-            .map(|(name, _)| name.as_str())
-            .collect();
+        let known = self.parent_schema().and_then(|it| it["properties"].as_object());
+        let known: Vec<&str> = known.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
         let message = match nearest(key, &known) {
             Some(name) => format!("unknown key; did you mean `{name}`?"),
             None => format!("unknown key; there are {}", list(&known, "and")),
@@ -197,24 +167,15 @@ impl Reader<'_> {
         let parent = self.node();
         let position = parent.key(key).map_or(parent.position, |key| key.position);
         let path = segments(self.leaf).into_iter().chain([key.to_owned()]);
-        Problem {
-            position,
-            path: problem::path(path),
-            message,
-        }
+        Problem { position, path: problem::path(path), message }
     }
 
     /// None of several forms fits: names the values that would.
     fn choice(&self, context: &[Vec<ValidationError<'_>>]) -> Problem {
-        let constants = context
-            .iter()
-            .flatten()
-            .filter_map(|error| match error.kind() {
-                Kind::Constant { expected_value } => {
-                    Some((expected_value.as_str()?, segments(error)))
-                }
-                _ => None,
-            });
+        let constants = context.iter().flatten().filter_map(|error| match error.kind() {
+            Kind::Constant { expected_value } => Some((expected_value.as_str()?, segments(error))),
+            _ => None,
+        });
         let (options, paths): (Vec<_>, Vec<_>) = constants.unzip();
         let Some(path) = paths.into_iter().next() else {
             return self.problem(match self.node().content {
@@ -227,20 +188,12 @@ impl Reader<'_> {
             Some(name) => format!("found {}; did you mean `{name}`?", node.quoted()),
             None => format!("expected {}, found {}", list(&options, "or"), node.quoted()),
         };
-        Problem {
-            position: node.position,
-            path: problem::path(path),
-            message,
-        }
+        Problem { position: node.position, path: problem::path(path), message }
     }
 
     fn problem(&self, message: String) -> Problem {
         let path = problem::path(segments(self.leaf));
-        Problem {
-            position: self.node().position,
-            path,
-            message,
-        }
+        Problem { position: self.node().position, path, message }
     }
 
     /// The value the error is about.

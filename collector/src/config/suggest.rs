@@ -4,14 +4,9 @@
 pub(super) fn nearest<'a>(word: &str, options: &[&'a str]) -> Option<&'a str> {
     let limit = word.chars().count().div_ceil(3);
     // A word far longer than any option is none of them, and comparing would cost its length.
-    let near = options
-        .iter()
-        .filter(|option| word.len() <= 2 * option.len());
+    let near = options.iter().filter(|option| word.len() <= 2 * option.len());
     let distances = near.map(|option| (distance(word, option), *option));
-    distances
-        .filter(|(distance, _)| *distance <= limit)
-        .min()
-        .map(|(_, option)| option)
+    distances.filter(|(distance, _)| *distance <= limit).min().map(|(_, option)| option)
 }
 
 /// Characters to insert, delete or replace to make one word of the other (Levenshtein).

@@ -21,11 +21,7 @@ fn parse(text: &str) -> Result<Config, Problems> {
 
 /// What is wrong with a file, a line a problem.
 fn problems(text: &str) -> Vec<String> {
-    parse(text)
-        .unwrap_err()
-        .iter()
-        .map(ToString::to_string)
-        .collect()
+    parse(text).unwrap_err().iter().map(ToString::to_string).collect()
 }
 
 const NINE_MISTAKES: &str = r"
@@ -63,10 +59,7 @@ fn every_mistake_is_told_with_its_place() {
     ];
     assert_eq!(problems(NINE_MISTAKES), expected);
     let shown = parse(NINE_MISTAKES).unwrap_err().to_string();
-    assert_eq!(
-        shown,
-        expected.map(|line| format!("test.yaml:{line}")).join("\n")
-    );
+    assert_eq!(shown, expected.map(|line| format!("test.yaml:{line}")).join("\n"));
 }
 
 #[test]
@@ -122,10 +115,7 @@ fn choices_of_sinks_say_what_is_missing() {
         "6:13: sinks.e.type: expected `console`, `file`, `kafka` or `discard`, found a list",
     ];
     assert_eq!(problems(text), expected);
-    assert_eq!(
-        problems("sinks: {}"),
-        ["1:8: sinks: must have between 1 and 16 entries"]
-    );
+    assert_eq!(problems("sinks: {}"), ["1:8: sinks: must have between 1 and 16 entries"]);
 }
 
 #[test]
@@ -135,10 +125,7 @@ fn what_is_no_yaml_is_one_problem_with_a_place() {
             "capture:\n\tattach: auto\n",
             "2:2: not YAML: tabs disallowed within this context (block indentation)",
         ),
-        (
-            "log: [1",
-            "2:1: not YAML: while parsing a flow sequence, expected ',' or ']'",
-        ),
+        ("log: [1", "2:1: not YAML: while parsing a flow sequence, expected ',' or ']'"),
         (
             "log: {level: ${LEVEL}}",
             "1:15: not YAML: while parsing a flow mapping, did not find expected ',' or '}'; \
@@ -154,40 +141,24 @@ fn what_is_no_yaml_is_one_problem_with_a_place() {
             "1:12: log: tag `tag:yaml.org,2002:!map`; tags have no meaning here",
         ),
         ("[a]: b", "1:1: a key that is not text"),
-        (
-            "log:\n  level: info\n  level: debug\n",
-            "3:3: log: repeats the key `level` of line 2",
-        ),
+        ("log:\n  level: info\n  level: debug\n", "3:3: log: repeats the key `level` of line 2"),
         (
             "log: {level: inf\0o}",
             "1:17: a control character; write it as an escape in double quotes",
         ),
-        (
-            "log: *a",
-            "1:6: not YAML: while parsing node, found unknown anchor",
-        ),
+        ("log: *a", "1:6: not YAML: while parsing node, found unknown anchor"),
     ];
-    let found: Vec<(&str, String)> = cases
-        .iter()
-        .map(|(text, _)| (*text, problems(text).join(" | ")))
-        .collect();
-    assert_eq!(
-        found,
-        cases.map(|(text, expected)| (text, expected.to_owned()))
-    );
+    let found: Vec<(&str, String)> =
+        cases.iter().map(|(text, _)| (*text, problems(text).join(" | "))).collect();
+    assert_eq!(found, cases.map(|(text, expected)| (text, expected.to_owned())));
 }
 
 #[test]
 fn bytes_that_are_no_text_are_one_problem_with_a_place() {
     let parse = |bytes: &[u8]| {
-        Config::parse("x", bytes, &|_| None)
-            .map_err(|problems| problems.to_string())
-            .map(|_| ())
+        Config::parse("x", bytes, &|_| None).map_err(|problems| problems.to_string()).map(|_| ())
     };
-    assert_eq!(
-        parse(b"# \xc3\xbc\n# \xff"),
-        Err("x:2:3: not UTF-8 text".to_owned())
-    );
+    assert_eq!(parse(b"# \xc3\xbc\n# \xff"), Err("x:2:3: not UTF-8 text".to_owned()));
     assert_eq!(parse(&vec![b' '; 1 << 20]), Ok(()));
     assert_eq!(
         parse(&vec![b' '; (1 << 20) + 1]),
@@ -199,66 +170,36 @@ fn bytes_that_are_no_text_are_one_problem_with_a_place() {
 #[test]
 fn nothing_means_the_defaults() {
     let default = parse("").unwrap();
-    for text in [
-        "# nothing\n",
-        "---\n",
-        "~",
-        "{}",
-        "capture:\nsinks:\n",
-        "line: {}",
-    ] {
+    for text in ["# nothing\n", "---\n", "~", "{}", "capture:\nsinks:\n", "line: {}"] {
         assert_eq!(parse(text).unwrap(), default, "{text:?}");
     }
     assert_eq!(default.capture.ring_bytes, 16 << 20);
     assert_eq!(default.capture.share_burst_bytes, 256 << 10);
     assert_eq!(default.line.idle_flush, Duration::from_secs(2));
     assert_eq!(default.admin.unwrap().to_string(), "127.0.0.1:9465");
-    assert_eq!(
-        default.identity.stage.docker.as_deref(),
-        Some("unix:///var/run/docker.sock")
-    );
+    assert_eq!(default.identity.stage.docker.as_deref(), Some("unix:///var/run/docker.sock"));
     assert_eq!(default.sinks.len(), 1);
     assert_eq!(default.sinks[0].name, "stdout");
 }
 
 #[test]
 fn numbers_are_whole_and_within_bounds() {
-    for (text, containers) in [
-        ("1", 1),
-        ("65536", 65_536),
-        ("8.0", 8),
-        ("1e3", 1000),
-        ("+7", 7),
-    ] {
+    for (text, containers) in [("1", 1), ("65536", 65_536), ("8.0", 8), ("1e3", 1000), ("+7", 7)] {
         let config = parse(&format!("capture: {{max_containers: {text}}}")).unwrap();
         assert_eq!(config.capture.max_containers, containers, "{text}");
     }
     for text in ["0", "65537", "-1", "99999999999999999999", "1e300"] {
         let expected = ["1:27: capture.max_containers: must be between 1 and 65536"];
-        assert_eq!(
-            problems(&format!("capture: {{max_containers: {text}}}")),
-            expected,
-            "{text}"
-        );
+        assert_eq!(problems(&format!("capture: {{max_containers: {text}}}")), expected, "{text}");
     }
     for text in ["1.5", "x", ".inf", "true", "'1'"] {
         let problems = problems(&format!("capture: {{max_containers: {text}}}"));
-        assert!(
-            problems[0].contains("expected a whole number, found"),
-            "{text}: {problems:?}"
-        );
+        assert!(problems[0].contains("expected a whole number, found"), "{text}: {problems:?}");
     }
-    assert_eq!(
-        parse("line: {max_bytes: 4096}").unwrap().line.max_bytes,
-        4096
-    );
+    assert_eq!(parse("line: {max_bytes: 4096}").unwrap().line.max_bytes, 4096);
     for text in ["-1", "1e300", "17MiB", "0", "16777217"] {
         let problems = problems(&format!("line: {{max_bytes: {text}}}"));
-        assert_eq!(
-            problems,
-            ["1:19: line.max_bytes: must be between 1B and 16MiB"],
-            "{text}"
-        );
+        assert_eq!(problems, ["1:19: line.max_bytes: must be between 1B and 16MiB"], "{text}");
     }
 }
 
@@ -270,20 +211,11 @@ fn aliases_are_followed_and_bounded() {
         let below = vec![format!("*a{}", level - 1); 10].join(", ");
         format!("{text}a{level}: &a{level} [{below}]\n")
     });
-    assert_eq!(
-        problems(&bomb),
-        ["5:25: a4[3]: more than 10000 values, aliases resolved"]
-    );
+    assert_eq!(problems(&bomb), ["5:25: a4[3]: more than 10000 values, aliases resolved"]);
     let expected = ["1:17: log.level: an alias inside the value it stands for"];
     assert_eq!(problems("log: &a {level: *a}"), expected);
     let nested = problems(&format!("a: {}", "[".repeat(32)));
-    assert_eq!(
-        nested,
-        [format!(
-            "1:35: a{}: values nest deeper than 32",
-            "[0]".repeat(31)
-        )]
-    );
+    assert_eq!(nested, [format!("1:35: a{}: values nest deeper than 32", "[0]".repeat(31))]);
 }
 
 #[test]
@@ -303,10 +235,7 @@ sinks:
     sasl: {mechanism: plain, username: '${INJECTION}', password: '${PASSWORD}'}
 "#;
     let config = parse(text).unwrap();
-    assert_eq!(
-        (config.log.level, config.log.format),
-        (Level::Debug, LogFormat::Json)
-    );
+    assert_eq!((config.log.level, config.log.format), (Level::Debug, LogFormat::Json));
     assert_eq!(config.capture.max_containers, 7);
     let crate::sink::Settings::Kafka(kafka) = &config.sinks[0].settings else {
         panic!("{config:?}")

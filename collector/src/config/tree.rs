@@ -43,10 +43,7 @@ impl Node {
 
     /// An empty mapping: what an empty file means.
     pub(super) fn empty() -> Self {
-        Self {
-            position: Position::START,
-            content: Content::Mapping(Vec::new()),
-        }
+        Self { position: Position::START, content: Content::Mapping(Vec::new()) }
     }
 
     /// Nothing, as after a key without a value.
@@ -57,10 +54,9 @@ impl Node {
     /// The value below, by key or index.
     pub(super) fn child(&self, segment: &str) -> Option<&Self> {
         match &self.content {
-            Content::Mapping(entries) => entries
-                .iter()
-                .find(|(key, _)| key.text == segment)
-                .map(|(_, value)| value),
+            Content::Mapping(entries) => {
+                entries.iter().find(|(key, _)| key.text == segment).map(|(_, value)| value)
+            }
             Content::Sequence(items) => items.get(segment.parse::<usize>().ok()?),
             Content::Scalar { .. } => None,
         }
@@ -71,10 +67,7 @@ impl Node {
         let Content::Mapping(entries) = &self.content else {
             return None;
         };
-        entries
-            .iter()
-            .map(|(key, _)| key)
-            .find(|key| key.text == name)
+        entries.iter().map(|(key, _)| key).find(|key| key.text == name)
     }
 
     /// The value at a path, else the deepest one on the way to it.
@@ -95,10 +88,9 @@ impl Node {
             return Some(&mut self.content);
         };
         let child = match &mut self.content {
-            Content::Mapping(entries) => entries
-                .iter_mut()
-                .find(|(key, _)| key.text == *segment)
-                .map(|(_, value)| value),
+            Content::Mapping(entries) => {
+                entries.iter_mut().find(|(key, _)| key.text == *segment).map(|(_, value)| value)
+            }
             Content::Sequence(items) => items.get_mut(segment.parse::<usize>().ok()?),
             Content::Scalar { .. } => None,
         };
@@ -129,10 +121,9 @@ impl Node {
     /// The value itself, for messages; not what came from the environment, which may be secret.
     pub(super) fn quoted(&self) -> String {
         match &self.content {
-            Content::Scalar {
-                origin: Origin::Environment,
-                ..
-            } => "a value from the environment".to_owned(),
+            Content::Scalar { origin: Origin::Environment, .. } => {
+                "a value from the environment".to_owned()
+            }
             Content::Scalar { text, .. } if !self.is_null() => {
                 let mut start = text.chars();
                 let shown: String = start.by_ref().take(Self::QUOTED_CHARS).collect();
@@ -165,16 +156,12 @@ impl Node {
     /// The same without places.
     pub(super) fn to_json(&self) -> Value {
         match &self.content {
-            Content::Scalar {
-                text,
-                origin: Origin::Plain,
-            } => resolve(text),
+            Content::Scalar { text, origin: Origin::Plain } => resolve(text),
             Content::Scalar { text, .. } => Value::from(text.as_str()),
             Content::Sequence(items) => items.iter().map(Self::to_json).collect(),
-            Content::Mapping(entries) => entries
-                .iter()
-                .map(|(key, value)| (key.text.clone(), value.to_json()))
-                .collect(),
+            Content::Mapping(entries) => {
+                entries.iter().map(|(key, value)| (key.text.clone(), value.to_json())).collect()
+            }
         }
     }
 }

@@ -21,12 +21,8 @@ impl Size {
     /// The value of `format` in the schema.
     pub(super) const FORMAT: &str = "size";
     /// Units in which a size is shown, the largest that divides it first.
-    const UNITS: [(u64, &str); 4] = [
-        (1 << 40, "TiB"),
-        (1 << 30, "GiB"),
-        (1 << 20, "MiB"),
-        (1 << 10, "KiB"),
-    ];
+    const UNITS: [(u64, &str); 4] =
+        [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     /// Above it sizes are refused: no setting needs more, and sums of two cannot overflow.
     const MAX: u64 = 1 << 50;
 
@@ -50,11 +46,7 @@ impl TryFrom<u64> for Size {
     type Error = InvalidSize;
 
     fn try_from(bytes: u64) -> Result<Self, Self::Error> {
-        if bytes <= Self::MAX {
-            Ok(Self(bytes))
-        } else {
-            Err(InvalidSize)
-        }
+        if bytes <= Self::MAX { Ok(Self(bytes)) } else { Err(InvalidSize) }
     }
 }
 
@@ -69,10 +61,7 @@ impl FromStr for Size {
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Self::UNITS
-            .iter()
-            .find(|(unit, _)| self.0 >= *unit && self.0.is_multiple_of(*unit))
-        {
+        match Self::UNITS.iter().find(|(unit, _)| self.0 >= *unit && self.0.is_multiple_of(*unit)) {
             Some((unit, name)) => write!(f, "{}{name}", self.0 / unit),
             None => write!(f, "{}B", self.0),
         }
@@ -171,9 +160,7 @@ impl Serialize for Interval {
 
 impl<'de> Deserialize<'de> for Interval {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 

@@ -18,13 +18,8 @@ const MAX_DEPTH: usize = 32;
 /// Reads one document; an empty one is an empty mapping. The error is what stopped the reading; `problems` gets what
 /// did not.
 pub(super) fn parse(text: &str, problems: &mut Vec<Problem>) -> Result<Node, Problem> {
-    let mut builder = Builder {
-        open: Vec::new(),
-        anchors: HashMap::new(),
-        nodes: 0,
-        root: None,
-        problems,
-    };
+    let mut builder =
+        Builder { open: Vec::new(), anchors: HashMap::new(), nodes: 0, root: None, problems };
     let mut parser = Parser::new_from_str(text);
     let mut documents = 0;
     while let Some(event) = parser.next_event() {
@@ -37,35 +32,20 @@ pub(super) fn parse(text: &str, problems: &mut Vec<Problem>) -> Result<Node, Pro
         }
         builder.take(event, position(span))?;
     }
-    Ok(builder
-        .root
-        .filter(|root| !root.is_null())
-        .unwrap_or_else(Node::empty))
+    Ok(builder.root.filter(|root| !root.is_null()).unwrap_or_else(Node::empty))
 }
 
 fn position(span: Span) -> Position {
-    Position {
-        line: span.start.line(),
-        column: span.start.col() + 1,
-    }
+    Position { line: span.start.line(), column: span.start.col() + 1 }
 }
 
 fn syntax(text: &str, error: &ScanError) -> Problem {
     let mark = error.marker();
-    let has_variable = text
-        .lines()
-        .nth(mark.line().saturating_sub(1))
-        .is_some_and(|line| line.contains("${"));
-    let hint = if has_variable {
-        "; within `{ }` and `[ ]`, `${…}` needs quotes"
-    } else {
-        ""
-    };
+    let has_variable =
+        text.lines().nth(mark.line().saturating_sub(1)).is_some_and(|line| line.contains("${"));
+    let hint = if has_variable { "; within `{ }` and `[ ]`, `${…}` needs quotes" } else { "" };
     Problem {
-        position: Position {
-            line: mark.line().max(1),
-            column: mark.col() + 1,
-        },
+        position: Position { line: mark.line().max(1), column: mark.col() + 1 },
         path: String::new(),
         message: format!("not YAML: {}{hint}", error.info()),
     }
@@ -97,15 +77,9 @@ impl Builder<'_> {
                 Err(self.problem(position, &format!("tag `{tag}`; tags have no meaning here")))
             }
             Event::Scalar(text, style, anchor, None) => {
-                let origin = if style == ScalarStyle::Plain {
-                    Origin::Plain
-                } else {
-                    Origin::Quoted
-                };
-                let content = Content::Scalar {
-                    text: text.into_owned(),
-                    origin,
-                };
+                let origin =
+                    if style == ScalarStyle::Plain { Origin::Plain } else { Origin::Quoted };
+                let content = Content::Scalar { text: text.into_owned(), origin };
                 self.charge(1, position)?;
                 self.place(Node { position, content }, anchor)
             }
@@ -121,10 +95,7 @@ impl Builder<'_> {
             },
             Event::Alias(id) => match self.anchors.get(&id) {
                 Some(node) => {
-                    let node = Node {
-                        position,
-                        content: node.content.clone(),
-                    };
+                    let node = Node { position, content: node.content.clone() };
                     if self.open.len() + node.depth() > MAX_DEPTH {
                         return Err(self.too_deep(position));
                     }
@@ -151,11 +122,7 @@ impl Builder<'_> {
             return Err(self.too_deep(position));
         }
         self.charge(1, position)?;
-        self.open.push(Open {
-            node: Node { position, content },
-            anchor,
-            key: None,
-        });
+        self.open.push(Open { node: Node { position, content }, anchor, key: None });
         Ok(())
     }
 
@@ -165,10 +132,7 @@ impl Builder<'_> {
         if self.nodes <= MAX_NODES {
             return Ok(());
         }
-        Err(self.problem(
-            position,
-            &format!("more than {MAX_NODES} values, aliases resolved"),
-        ))
+        Err(self.problem(position, &format!("more than {MAX_NODES} values, aliases resolved")))
     }
 
     /// Puts a finished node where it belongs.
@@ -176,10 +140,7 @@ impl Builder<'_> {
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
         }
-        let Some(Open {
-            node: parent, key, ..
-        }) = self.open.last_mut()
-        else {
+        let Some(Open { node: parent, key, .. }) = self.open.last_mut() else {
             self.root = Some(node);
             return Ok(());
         };
@@ -205,10 +166,7 @@ impl Builder<'_> {
             self.problems.push(problem);
         }
         if let Some(open) = self.open.last_mut() {
-            open.key = Some(Key {
-                position: node.position,
-                text,
-            });
+            open.key = Some(Key { position: node.position, text });
         }
         Ok(())
     }
@@ -219,17 +177,10 @@ impl Builder<'_> {
 
     /// A problem at the place that is being read.
     fn problem(&self, position: Position, message: &str) -> Problem {
-        let segments = self
-            .open
-            .iter()
-            .filter_map(|open| match (&open.node.content, &open.key) {
-                (Content::Sequence(items), _) => Some(items.len().to_string()),
-                (_, key) => key.as_ref().map(|key| key.text.clone()),
-            });
-        Problem {
-            position,
-            path: super::problem::path(segments),
-            message: message.to_owned(),
-        }
+        let segments = self.open.iter().filter_map(|open| match (&open.node.content, &open.key) {
+            (Content::Sequence(items), _) => Some(items.len().to_string()),
+            (_, key) => key.as_ref().map(|key| key.text.clone()),
+        });
+        Problem { position, path: super::problem::path(segments), message: message.to_owned() }
     }
 }

@@ -13,11 +13,7 @@ pub(super) struct Backoff {
 impl Backoff {
     /// A schedule that begins at `min`.
     pub(super) fn new(min: Duration, max: Duration) -> Self {
-        Self {
-            min,
-            max,
-            next: min.min(max),
-        }
+        Self { min, max, next: min.min(max) }
     }
 
     /// The next wait.

@@ -34,18 +34,14 @@ pub struct Named {
 /// The container named by one component of a cgroup path, below a component `parent` (empty at the root).
 pub fn component(parent: &[u8], name: &[u8]) -> Option<Named> {
     PREFIXES.iter().find_map(|&(prefix, runtime)| {
-        let (digits, suffix) = name
-            .strip_prefix(prefix.as_bytes())?
-            .split_at_checked(ContainerId::LEN)?;
+        let (digits, suffix) =
+            name.strip_prefix(prefix.as_bytes())?.split_at_checked(ContainerId::LEN)?;
         let container = ContainerId::from_bytes(digits).ok()?;
         let by_parent = || (parent == b"docker").then_some(Runtime::Docker);
         SUFFIXES
             .iter()
             .any(|known| known.as_bytes() == suffix)
-            .then(|| Named {
-                container,
-                runtime: runtime.or_else(by_parent),
-            })
+            .then(|| Named { container, runtime: runtime.or_else(by_parent) })
     })
 }
 
@@ -71,10 +67,7 @@ mod tests {
     const B: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
     fn named(id: &str, runtime: Option<Runtime>) -> Named {
-        Named {
-            container: id.parse().unwrap(),
-            runtime,
-        }
+        Named { container: id.parse().unwrap(), runtime }
     }
 
     #[test]
@@ -88,16 +81,10 @@ mod tests {
                 format!("/kubepods.slice/kubepods-pod1.slice/cri-containerd-{A}.scope"),
                 Some(Containerd),
             ),
-            (
-                format!("/kubepods.slice/kubepods-pod1.slice/crio-{A}.scope"),
-                Some(CriO),
-            ),
+            (format!("/kubepods.slice/kubepods-pod1.slice/crio-{A}.scope"), Some(CriO)),
             (format!("/machine.slice/libpod-{A}.scope"), Some(Podman)),
             (format!("/libpod_parent/libpod-{A}"), Some(Podman)),
-            (
-                format!("/machine.slice/libpod-{A}.scope/container/init.scope"),
-                Some(Podman),
-            ),
+            (format!("/machine.slice/libpod-{A}.scope/container/init.scope"), Some(Podman)),
         ] {
             assert_eq!(path(text.as_bytes()), Some(named(A, runtime)), "{text}");
         }

@@ -28,17 +28,8 @@ pub(super) struct Description {
 impl Description {
     /// The container, of which at most `limit` bytes of text are kept, and how many names and labels were left out.
     pub(super) fn within(self, limit: usize) -> (Container, usize) {
-        let Self {
-            id,
-            name,
-            image,
-            runtime,
-            labels,
-        } = self;
-        let mut room = Room {
-            bytes: limit,
-            left_out: 0,
-        };
+        let Self { id, name, image, runtime, labels } = self;
+        let mut room = Room { bytes: limit, left_out: 0 };
         let name = name.map(|name| name.trim_start_matches('/').to_owned());
         let name = room.take(name);
         let image = room.take(image);
@@ -54,17 +45,7 @@ impl Description {
             .filter(|(key, value)| room.has(key.len() + value.len()))
             .collect();
         let runtime = Some(runtime);
-        (
-            Container {
-                id,
-                name,
-                image,
-                runtime,
-                labels,
-                kubernetes,
-            },
-            room.left_out,
-        )
+        (Container { id, name, image, runtime, labels, kubernetes }, room.left_out)
     }
 }
 
@@ -104,10 +85,7 @@ mod tests {
             name: Some("/web".into()),
             image: Some("nginx:1".into()),
             runtime: Runtime::Docker,
-            labels: labels
-                .iter()
-                .map(|&(key, value)| (key.into(), value.into()))
-                .collect(),
+            labels: labels.iter().map(|&(key, value)| (key.into(), value.into())).collect(),
         }
     }
 
@@ -138,18 +116,8 @@ mod tests {
     fn keeps_no_more_than_the_limit() {
         let kept = |limit| {
             let (container, left_out) = description(&[("a", "1"), ("b", "22")]).within(limit);
-            let Container {
-                name,
-                image,
-                labels,
-                ..
-            } = container;
-            (
-                name.is_some(),
-                image.is_some(),
-                labels.into_keys().collect::<String>(),
-                left_out,
-            )
+            let Container { name, image, labels, .. } = container;
+            (name.is_some(), image.is_some(), labels.into_keys().collect::<String>(), left_out)
         };
         assert_eq!(kept(0), (false, false, String::new(), 4));
         assert_eq!(kept(1), (false, false, String::new(), 4));

@@ -34,14 +34,7 @@ impl Handle {
         metrics: Metrics,
     ) -> (Self, Arc<AtomicBool>) {
         let ready = Arc::new(AtomicBool::new(false));
-        (
-            Self {
-                requests,
-                ready: Arc::clone(&ready),
-                metrics,
-            },
-            ready,
-        )
+        (Self { requests, ready: Arc::clone(&ready), metrics }, ready)
     }
 
     /// Asks what is known of `id`. Never waits, and needs no tokio runtime; a [`super::Change`] is the answer. An id

@@ -67,11 +67,7 @@ impl Metrics {
             left_out,
             scan_left_out,
         } = metrics.clone();
-        registry.register(
-            "identity_containers",
-            "Containers remembered, by state",
-            containers,
-        );
+        registry.register("identity_containers", "Containers remembered, by state", containers);
         registry.register(
             "identity_runtime_up",
             "Whether the runtime is connected and has listed its containers",
@@ -103,11 +99,7 @@ impl Metrics {
             "Container ids answered with: no runtime explains it",
             unexplained,
         );
-        registry.register(
-            "identity_forgotten",
-            "Containers forgotten, by reason",
-            forgotten,
-        );
+        registry.register("identity_forgotten", "Containers forgotten, by reason", forgotten);
         registry.register(
             "identity_description_left_out",
             "Names and labels not kept because a container's description was too long",
@@ -122,21 +114,15 @@ impl Metrics {
     }
 
     pub(super) fn containers(&self, state: &'static str, count: usize) {
-        self.containers
-            .get_or_create(&State { state })
-            .set(count as i64);
+        self.containers.get_or_create(&State { state }).set(count as i64);
     }
 
     pub(super) fn runtime_up(&self, runtime: &'static str, up: bool) {
-        self.runtime_up
-            .get_or_create(&Runtime { runtime })
-            .set(up.into());
+        self.runtime_up.get_or_create(&Runtime { runtime }).set(up.into());
     }
 
     pub(super) fn request(&self, runtime: &'static str, operation: &'static str) {
-        self.requests
-            .get_or_create(&Operation { runtime, operation })
-            .inc();
+        self.requests.get_or_create(&Operation { runtime, operation }).inc();
     }
 
     pub(super) fn request_error(
@@ -145,13 +131,7 @@ impl Metrics {
         operation: &'static str,
         reason: &'static str,
     ) {
-        self.request_errors
-            .get_or_create(&Failure {
-                runtime,
-                operation,
-                reason,
-            })
-            .inc();
+        self.request_errors.get_or_create(&Failure { runtime, operation, reason }).inc();
     }
 
     pub(super) fn reconnect(&self, runtime: &'static str) {

@@ -55,11 +55,7 @@ mod tests {
     fn reads_past_a_hostile_name() {
         let rest = "S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4242 20";
         for name in ["sh", "a b", ") S 1 2", "((", "x)\n1 (y)"] {
-            assert_eq!(
-                start_ticks(format!("7 ({name}) {rest}").as_bytes()),
-                Some(4242),
-                "{name}"
-            );
+            assert_eq!(start_ticks(format!("7 ({name}) {rest}").as_bytes()), Some(4242), "{name}");
         }
         assert_eq!(start_ticks(b"7 (sh) S 1 2"), None);
         assert_eq!(start_ticks(b""), None);
@@ -70,10 +66,7 @@ mod tests {
         let procfs = Path::new("/proc");
         let this = Process::read(procfs, std::process::id()).unwrap().unwrap();
         assert!(this.is_there(procfs).unwrap());
-        let later = Process {
-            start_ticks: this.start_ticks + 1,
-            ..this
-        };
+        let later = Process { start_ticks: this.start_ticks + 1, ..this };
         assert!(!later.is_there(procfs).unwrap());
         assert_eq!(Process::read(procfs, u32::MAX).unwrap(), None);
     }

@@ -21,13 +21,8 @@ pub(super) enum Action {
 
 impl Action {
     /// Every action.
-    pub(super) const ALL: [Self; 5] = [
-        Self::Create,
-        Self::Start,
-        Self::Rename,
-        Self::Die,
-        Self::Destroy,
-    ];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Create, Self::Start, Self::Rename, Self::Die, Self::Destroy];
 
     /// Its name in Docker's events.
     pub(super) const fn as_str(self) -> &'static str {

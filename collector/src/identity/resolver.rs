@@ -38,21 +38,10 @@ impl Resolver {
         wanted: Option<mpsc::Sender<ContainerId>>,
     ) -> Self {
         ready.store(wanted.is_none(), Ordering::Relaxed);
-        let cache = Cache::new(
-            settings.containers,
-            settings.grace,
-            settings.settle,
-            metrics.clone(),
-        );
+        let cache =
+            Cache::new(settings.containers, settings.grace, settings.settle, metrics.clone());
         let pending = BTreeMap::new();
-        Self {
-            settings,
-            metrics,
-            cache,
-            pending,
-            wanted,
-            ready,
-        }
+        Self { settings, metrics, cache, pending, wanted, ready }
     }
 
     /// Works until nobody listens or nobody asks any more.
@@ -120,8 +109,7 @@ impl Resolver {
             }
             Report::Listed { list, asked } => self.listed(list, asked, now),
             Report::Down(outage) => {
-                self.ready
-                    .store(outage == Outage::Absent, Ordering::Relaxed);
+                self.ready.store(outage == Outage::Absent, Ordering::Relaxed);
                 match outage {
                     Outage::Absent | Outage::Denied => self.give_up(|_| true),
                     // It may come to itself in time.
@@ -160,11 +148,7 @@ impl Resolver {
     }
 
     fn next_timer(&self) -> Option<Instant> {
-        self.pending
-            .values()
-            .copied()
-            .chain(self.cache.next_expiry())
-            .min()
+        self.pending.values().copied().chain(self.cache.next_expiry()).min()
     }
 
     /// Whoever asked for these containers has an answer.

@@ -35,10 +35,7 @@ impl Stdio {
     /// The standard streams of `process`; `None` if it ended meanwhile, whoever has its pid now.
     pub fn read(procfs: &Path, process: Process) -> io::Result<Option<Self>> {
         let fds = procfs.join(process.pid.to_string()).join("fd");
-        let stdio = Self {
-            stdout: object(&fds.join("1"))?,
-            stderr: object(&fds.join("2"))?,
-        };
+        let stdio = Self { stdout: object(&fds.join("1"))?, stderr: object(&fds.join("2"))? };
         // The pid meant `process` when it was found. If it does so still, it did all along.
         Ok(process.is_there(procfs)?.then_some(stdio))
     }
@@ -87,19 +84,10 @@ mod tests {
         // Pipes live on a device with major 0, so the kernel's number is the minor alone.
         let device = rustix::fs::minor(pipe.st_dev);
         assert_eq!(rustix::fs::major(pipe.st_dev), 0);
-        assert_eq!(
-            stdio.stdout,
-            Some(Object {
-                device,
-                inode: pipe.st_ino
-            })
-        );
+        assert_eq!(stdio.stdout, Some(Object { device, inode: pipe.st_ino }));
         assert_eq!(stdio.stderr, None);
 
-        let later = Process {
-            start_ticks: process.start_ticks + 1,
-            ..process
-        };
+        let later = Process { start_ticks: process.start_ticks + 1, ..process };
         assert_eq!(Stdio::read(procfs, later).unwrap(), None);
         drop(child.stdin.take());
         child.wait().unwrap();
@@ -123,10 +111,7 @@ mod tests {
         symlink(root.path().join("file"), fds.join("1")).unwrap();
         symlink(&fifo, fds.join("2")).unwrap();
 
-        let process = Process {
-            pid: 7,
-            start_ticks: 99,
-        };
+        let process = Process { pid: 7, start_ticks: 99 };
         // Were the FIFO opened, this would wait for a writer for ever.
         let stdio = Stdio::read(root.path(), process).unwrap().unwrap();
         assert_eq!(stdio.stdout, None);

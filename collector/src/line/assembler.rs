@@ -152,16 +152,10 @@ impl Assembler {
         line.owner = self.owner_after(chunk, settings);
         self.open.insert(at, line);
 
-        let waiting = self
-            .open
-            .iter()
-            .filter(|line| line.owner != Owner::Anyone)
-            .count();
+        let waiting = self.open.iter().filter(|line| line.owner != Owner::Anyone).count();
         for _ in settings.max_partial_writers..waiting {
             if let Some(longest) = self.longest_waiting() {
-                self.open
-                    .remove(longest)
-                    .flush(&metrics.flushed_crowded, metrics, emit);
+                self.open.remove(longest).flush(&metrics.flushed_crowded, metrics, emit);
             }
         }
     }
@@ -186,13 +180,7 @@ impl Assembler {
 
     /// Place of the line that waits for its own process and has waited longest.
     fn longest_waiting(&self) -> Option<usize> {
-        let waiting = self
-            .open
-            .iter()
-            .enumerate()
-            .filter(|(_, line)| line.owner != Owner::Anyone);
-        waiting
-            .min_by_key(|(_, line)| line.touched)
-            .map(|(at, _)| at)
+        let waiting = self.open.iter().enumerate().filter(|(_, line)| line.owner != Owner::Anyone);
+        waiting.min_by_key(|(_, line)| line.touched).map(|(at, _)| at)
     }
 }

@@ -84,11 +84,7 @@ impl OpenLine {
         metrics: &Metrics,
         emit: &mut impl FnMut(Line<'_>),
     ) {
-        let room = if self.emitted {
-            0
-        } else {
-            max_bytes.saturating_sub(self.body.len())
-        };
+        let room = if self.emitted { 0 } else { max_bytes.saturating_sub(self.body.len()) };
         let (kept, discarded) = bytes.split_at(bytes.len().min(room));
         self.reserve(kept.len(), max_bytes);
         self.body.extend_from_slice(kept);
@@ -98,10 +94,7 @@ impl OpenLine {
         metrics.discarded_bytes.inc_by(discarded.len() as u64);
         if !self.emitted {
             metrics.truncated_too_long.inc();
-            emit(Line {
-                truncated: true,
-                ..self.line()
-            });
+            emit(Line { truncated: true, ..self.line() });
             self.body = Vec::new();
             self.emitted = true;
         }

@@ -15,9 +15,6 @@ mod tests {
         assert_eq!(split_line(b""), None);
         assert_eq!(split_line(b"a"), None);
         assert_eq!(split_line(b"\n"), Some((&b""[..], &b""[..])));
-        assert_eq!(
-            split_line(b"a\r\n\0\xff\n"),
-            Some((&b"a\r"[..], &b"\0\xff\n"[..]))
-        );
+        assert_eq!(split_line(b"a\r\n\0\xff\n"), Some((&b"a\r"[..], &b"\0\xff\n"[..])));
     }
 }

@@ -61,10 +61,7 @@ pub(super) fn start(workspace: &Workspace) -> Result<()> {
     let log = workspace.cache("log")?.join("dockerd.log");
     if Path::new("/run/systemd/system").is_dir() {
         let mut start = privilege::as_root("systemctl");
-        command::show(
-            start.args(["start", "docker"]),
-            "`journalctl -u docker` says why",
-        )?;
+        command::show(start.args(["start", "docker"]), "`journalctl -u docker` says why")?;
     } else {
         let output =
             File::create(&log).with_context(|| format!("failed to create `{}`", log.display()))?;

@@ -18,8 +18,7 @@ pub(super) fn all(workspace: &Workspace, missing: &[Need]) -> Result<()> {
             Fix::Package(_) => {}
             Fix::Component(name) => {
                 let mut add = Command::new("rustup");
-                add.args(["component", "add", name])
-                    .current_dir(workspace.root());
+                add.args(["component", "add", name]).current_dir(workspace.root());
                 command::show(&mut add, &need.by_hand())?;
             }
             Fix::Crate(name, version) => {
@@ -29,12 +28,7 @@ pub(super) fn all(workspace: &Workspace, missing: &[Need]) -> Result<()> {
                     // With the pinned toolchain, whose LLVM the linker has to match.
                     .current_dir(workspace.root());
                 let log = workspace.cache("log")?.join(format!("{name}.log"));
-                command::quiet(
-                    &format!("install {need}"),
-                    &mut install,
-                    &log,
-                    &need.by_hand(),
-                )?;
+                command::quiet(&format!("install {need}"), &mut install, &log, &need.by_hand())?;
             }
             Fix::StartDocker => docker::start(workspace)?,
             Fix::FetchKafka => kafka::fetch(workspace)?,
@@ -51,10 +45,7 @@ fn packages(workspace: &Workspace, missing: &[Need]) -> Result<()> {
         return Ok(());
     }
     let by_hand = || {
-        let lines: Vec<String> = needs
-            .iter()
-            .map(|need| format!("  {}", need.by_hand()))
-            .collect();
+        let lines: Vec<String> = needs.iter().map(|need| format!("  {}", need.by_hand())).collect();
         lines.join("\n")
     };
     if !Path::new("/usr/bin/apt-get").is_file() {
@@ -64,10 +55,7 @@ fn packages(workspace: &Workspace, missing: &[Need]) -> Result<()> {
         );
     }
     if !privilege::is_root() && tool::version(workspace, "sudo", &["--version"]).is_none() {
-        bail!(
-            "installing packages takes root, and there is no `sudo`; as root:\n{}",
-            by_hand()
-        );
+        bail!("installing packages takes root, and there is no `sudo`; as root:\n{}", by_hand());
     }
     let log = workspace.cache("log")?.join("apt-get.log");
     let mut update = apt_get();

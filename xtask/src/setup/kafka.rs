@@ -31,13 +31,7 @@ pub(super) fn fetch(workspace: &Workspace) -> Result<()> {
     }
     let mut maven = Command::new("mvn");
     maven
-        .args([
-            "--quiet",
-            "--batch-mode",
-            COPY,
-            "-DincludeScope=runtime",
-            "--file",
-        ])
+        .args(["--quiet", "--batch-mode", COPY, "-DincludeScope=runtime", "--file"])
         .arg(workspace.root().join(POM))
         .arg(format!("-DoutputDirectory={}", dir.display()));
     let log = workspace.cache("log")?.join("maven.log");

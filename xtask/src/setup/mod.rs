@@ -25,14 +25,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result<()> {
     let lint = if options.lint { Need::LINT } else { &[] };
-    let needs = [
-        Need::BUILD,
-        Need::CONTAINERS,
-        Need::BROKER,
-        Need::DAEMON,
-        lint,
-    ]
-    .concat();
+    let needs = [Need::BUILD, Need::CONTAINERS, Need::BROKER, Need::DAEMON, lint].concat();
     for need in &needs {
         match need.found(workspace) {
             Some(found) => eprintln!("    there    {need}: {found}"),
@@ -46,11 +39,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result
 
 /// Installs those of `needs` that are missing; without a terminal, or with `yes`, it does not ask first.
 pub(crate) fn ensure(workspace: &Workspace, needs: &[Need], yes: bool) -> Result<()> {
-    let missing: Vec<Need> = needs
-        .iter()
-        .copied()
-        .filter(|need| need.found(workspace).is_none())
-        .collect();
+    let missing: Vec<Need> =
+        needs.iter().copied().filter(|need| need.found(workspace).is_none()).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -62,10 +52,7 @@ pub(crate) fn ensure(workspace: &Workspace, needs: &[Need], yes: bool) -> Result
     install::all(workspace, &missing)?;
     for need in &missing {
         if need.found(workspace).is_none() {
-            bail!(
-                "{need} is still missing after its installation\nremedy: {}",
-                need.by_hand()
-            );
+            bail!("{need} is still missing after its installation\nremedy: {}", need.by_hand());
         }
     }
     Ok(())
@@ -73,14 +60,7 @@ pub(crate) fn ensure(workspace: &Workspace, needs: &[Need], yes: bool) -> Result
 
 fn consent(yes: bool) -> Result<()> {
     if yes || !stdin().is_terminal() {
-        eprintln!(
-            "    installing it ({})",
-            if yes {
-                "`--yes`"
-            } else {
-                "no terminal to ask on"
-            }
-        );
+        eprintln!("    installing it ({})", if yes { "`--yes`" } else { "no terminal to ask on" });
         return Ok(());
     }
     eprint!("    install it? [Y/n] ");

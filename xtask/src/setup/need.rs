@@ -45,13 +45,8 @@ pub(crate) enum Fix {
 
 impl Need {
     /// Both halves.
-    pub(crate) const BUILD: &[Self] = &[
-        Self::RustSrc,
-        Self::BpfLinker,
-        Self::CCompiler,
-        Self::Make,
-        Self::Perl,
-    ];
+    pub(crate) const BUILD: &[Self] =
+        &[Self::RustSrc, Self::BpfLinker, Self::CCompiler, Self::Make, Self::Perl];
     /// Demo and test containers.
     pub(crate) const CONTAINERS: &[Self] = &[Self::Busybox, Self::Engine];
     /// Tests and benchmarks. They start a Docker daemon of their own.
@@ -85,9 +80,7 @@ impl Need {
             Self::Daemon => docker::answering(),
             Self::Java => tool::java(workspace),
             Self::Maven => tool::version(workspace, "mvn", &["--version"]),
-            Self::KafkaJars => kafka::jars(workspace)
-                .ok()?
-                .map(|dir| dir.display().to_string()),
+            Self::KafkaJars => kafka::jars(workspace).ok()?.map(|dir| dir.display().to_string()),
         }
     }
 
@@ -137,10 +130,7 @@ impl Need {
                 format!("`cargo install {name} --version {version} --locked`")
             }
             Fix::Package(names) => {
-                format!(
-                    "install {self} (Debian: `apt-get install {}`)",
-                    names.join("` or `")
-                )
+                format!("install {self} (Debian: `apt-get install {}`)", names.join("` or `"))
             }
             Fix::StartDocker => "start the Docker daemon".to_owned(),
             Fix::FetchKafka => "see that Maven reaches Maven Central or a mirror of it".to_owned(),

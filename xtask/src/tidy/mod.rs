@@ -25,11 +25,7 @@ struct Finding {
 
 impl Finding {
     fn error(line: usize, text: impl Into<String>) -> Self {
-        Self {
-            line,
-            text: text.into(),
-            warning: false,
-        }
+        Self { line, text: text.into(), warning: false }
     }
 }
 
@@ -37,12 +33,7 @@ pub(crate) fn run(workspace: &Workspace, metadata: &Metadata) -> Result<()> {
     let step = Step::begin("tidy");
     let mut errors = 0;
     let mut report = |path: &Path, findings: Vec<Finding>| {
-        for Finding {
-            line,
-            text,
-            warning,
-        } in findings
-        {
+        for Finding { line, text, warning } in findings {
             let kind = if warning { "warning" } else { "error" };
             eprintln!("{kind}: {}:{line}: {text}", path.display());
             errors += usize::from(!warning);
@@ -61,10 +52,7 @@ pub(crate) fn run(workspace: &Workspace, metadata: &Metadata) -> Result<()> {
         report(manifest, rule::member(&read(manifest)?));
     }
     let changelog = Path::new("CHANGELOG.md");
-    report(
-        changelog,
-        rule::changelog(&read(&workspace.root().join(changelog))?),
-    );
+    report(changelog, rule::changelog(&read(&workspace.root().join(changelog))?));
     if errors > 0 {
         bail!("{errors} findings");
     }
@@ -86,9 +74,7 @@ fn file(path: &Path, text: &str) -> Vec<Finding> {
 /// Not: what Git and Cargo put into the tree.
 fn is_ours(entry: &DirEntry) -> bool {
     !(entry.file_type().is_dir()
-        && [".git", "target"]
-            .iter()
-            .any(|name| entry.file_name() == *name))
+        && [".git", "target"].iter().any(|name| entry.file_name() == *name))
 }
 
 fn read(path: &Path) -> Result<String> {

@@ -23,10 +23,7 @@ pub(super) fn module(path: &Path) -> Option<&str> {
     let Component::Normal(first) = path.strip_prefix(ROOT).ok()?.components().next()? else {
         return None;
     };
-    Path::new(first)
-        .file_stem()?
-        .to_str()
-        .filter(|name| !OUTSIDE.contains(name))
+    Path::new(first).file_stem()?.to_str().filter(|name| !OUTSIDE.contains(name))
 }
 
 /// Checks every `crate::` path in `code`, the source of a file of `module`.
@@ -79,9 +76,7 @@ fn names(path: &str) -> Vec<&str> {
 
 fn word(text: &str) -> &str {
     let text = text.trim_start();
-    let end = text
-        .find(|c: char| !c.is_alphanumeric() && c != '_')
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
     &text[..end]
 }
 
@@ -92,35 +87,20 @@ mod tests {
     const NONE: [usize; 0] = [];
 
     fn lines(module: &str, code: &str) -> Vec<usize> {
-        imports(module, code)
-            .into_iter()
-            .map(|finding| finding.line)
-            .collect()
+        imports(module, code).into_iter().map(|finding| finding.line).collect()
     }
 
     #[test]
     fn paths_name_their_module() {
-        assert_eq!(
-            module(Path::new("collector/src/sink/kafka.rs")),
-            Some("sink")
-        );
-        assert_eq!(
-            module(Path::new("collector/src/metrics.rs")),
-            Some("metrics")
-        );
+        assert_eq!(module(Path::new("collector/src/sink/kafka.rs")), Some("sink"));
+        assert_eq!(module(Path::new("collector/src/metrics.rs")), Some("metrics"));
         assert_eq!(module(Path::new("collector/src/lib.rs")), None);
         assert_eq!(module(Path::new("xtask/src/run.rs")), None);
     }
 
     #[test]
     fn imports_go_down_only() {
-        assert_eq!(
-            lines(
-                "sink",
-                "use crate::record::Record;\nuse crate::sink::batch;"
-            ),
-            NONE
-        );
+        assert_eq!(lines("sink", "use crate::record::Record;\nuse crate::sink::batch;"), NONE);
         assert_eq!(lines("sink", "\nuse crate::line::Line;"), [2]);
         assert_eq!(lines("record", "use crate::sink;"), [1]);
         assert_eq!(lines("config", "fn f(_: crate::agent::Agent) {}"), [1]);

@@ -21,10 +21,7 @@ const UNRELEASED: &str = "## Unreleased";
 pub(super) fn name(path: &Path) -> Vec<Finding> {
     match path.file_stem().and_then(OsStr::to_str) {
         Some(stem) if VAGUE.contains(&stem) => {
-            vec![Finding::error(
-                0,
-                format!("`{stem}` says nothing: name it by the noun it holds"),
-            )]
+            vec![Finding::error(0, format!("`{stem}` says nothing: name it by the noun it holds"))]
         }
         _ => Vec::new(),
     }
@@ -39,11 +36,7 @@ pub(super) fn size(path: &Path, code: &str) -> Vec<Finding> {
         return Vec::new();
     }
     let text = format!("{lines} lines: split it by what its parts know ({TOO_LARGE} at most)");
-    vec![Finding {
-        line: 0,
-        text,
-        warning: lines <= TOO_LARGE,
-    }]
+    vec![Finding { line: 0, text, warning: lines <= TOO_LARGE }]
 }
 
 /// Nothing is left for later, and every test runs.
@@ -59,11 +52,7 @@ pub(super) fn open_ends(code: &str) -> Vec<Finding> {
 
 /// The member takes part in the workspace's lints.
 pub(super) fn member(manifest: &str) -> Vec<Finding> {
-    let mut lines = manifest
-        .lines()
-        .map(str::trim)
-        .skip_while(|line| *line != "[lints]")
-        .skip(1);
+    let mut lines = manifest.lines().map(str::trim).skip_while(|line| *line != "[lints]").skip(1);
     if lines.next() == Some("workspace = true") {
         return Vec::new();
     }
@@ -73,15 +62,10 @@ pub(super) fn member(manifest: &str) -> Vec<Finding> {
 
 /// The newest heading is open for what comes next.
 pub(super) fn changelog(text: &str) -> Vec<Finding> {
-    let newest = (1..)
-        .zip(text.lines())
-        .find(|(_, line)| line.starts_with("## "));
+    let newest = (1..).zip(text.lines()).find(|(_, line)| line.starts_with("## "));
     match newest {
         Some((_, UNRELEASED)) => Vec::new(),
-        Some((line, _)) => vec![Finding::error(
-            line,
-            format!("`{UNRELEASED}` has to come first"),
-        )],
+        Some((line, _)) => vec![Finding::error(line, format!("`{UNRELEASED}` has to come first"))],
         None => vec![Finding::error(0, format!("there is no `{UNRELEASED}`"))],
     }
 }
@@ -92,9 +76,7 @@ mod tests {
 
     fn sizes(path: &str, lines: usize) -> Option<bool> {
         let code = format!("fn main() {{}}\n{}", "x\n".repeat(lines - 1));
-        size(Path::new(path), &code)
-            .first()
-            .map(|finding| finding.warning)
+        size(Path::new(path), &code).first().map(|finding| finding.warning)
     }
 
     #[test]
@@ -109,13 +91,7 @@ mod tests {
     fn tests_and_tables_may_be_large() {
         assert_eq!(sizes("collector/src/line/tests.rs", TOO_LARGE + 1), None);
         assert_eq!(sizes("tests/e2e/main.rs", TOO_LARGE + 1), None);
-        assert_eq!(
-            size(
-                Path::new("a.rs"),
-                &"const A: u8 = 1;\n".repeat(TOO_LARGE + 1)
-            ),
-            []
-        );
+        assert_eq!(size(Path::new("a.rs"), &"const A: u8 = 1;\n".repeat(TOO_LARGE + 1)), []);
     }
 
     #[test]
@@ -136,10 +112,7 @@ mod tests {
 
     #[test]
     fn members_opt_in() {
-        assert_eq!(
-            member("[package]\nname = \"a\"\n\n[lints]\nworkspace = true\n"),
-            []
-        );
+        assert_eq!(member("[package]\nname = \"a\"\n\n[lints]\nworkspace = true\n"), []);
         assert_eq!(member("[package]\nname = \"a\"\n").len(), 1);
         assert_eq!(member("[lints]\n[features]\nworkspace = true\n").len(), 1);
     }
@@ -148,13 +121,7 @@ mod tests {
     fn the_changelog_is_open() {
         assert_eq!(changelog("# Changelog\n\n## Unreleased\n\n## 0.1.0\n"), []);
         let closed = changelog("# Changelog\n\n## 0.1.0\n\n## Unreleased\n");
-        assert_eq!(
-            closed
-                .iter()
-                .map(|finding| finding.line)
-                .collect::<Vec<_>>(),
-            [3]
-        );
+        assert_eq!(closed.iter().map(|finding| finding.line).collect::<Vec<_>>(), [3]);
         assert_eq!(changelog("").len(), 1);
     }
 }

@@ -21,11 +21,7 @@ pub(super) fn code(text: &str) -> String {
             continue;
         };
         // Line breaks stay, so that numbers of lines do.
-        out.extend(
-            rest[..skipped]
-                .chars()
-                .map(|c| if c == '\n' { '\n' } else { ' ' }),
-        );
+        out.extend(rest[..skipped].chars().map(|c| if c == '\n' { '\n' } else { ' ' }));
         rest = &rest[skipped..];
     }
     out
@@ -54,9 +50,7 @@ fn block_comment(text: &str) -> usize {
 
 /// Length of `r"…"`, `r#"…"#`, `br"…"` and their like at the start of `text`.
 fn raw_string(text: &str) -> Option<usize> {
-    let rest = ["r", "br", "cr"]
-        .into_iter()
-        .find_map(|prefix| text.strip_prefix(prefix))?;
+    let rest = ["r", "br", "cr"].into_iter().find_map(|prefix| text.strip_prefix(prefix))?;
     let body = rest.trim_start_matches('#');
     let hashes = rest.len() - body.len();
     let body = body.strip_prefix('"')?;

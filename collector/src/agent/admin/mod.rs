@@ -47,11 +47,7 @@ pub struct Settings {
 impl Settings {
     /// The usual limits: 64 connections of 10 seconds.
     pub const fn at(listen: SocketAddr) -> Self {
-        Self {
-            listen,
-            max_connections: 64,
-            connection_timeout: Duration::from_secs(10),
-        }
+        Self { listen, max_connections: 64, connection_timeout: Duration::from_secs(10) }
     }
 }
 
@@ -95,18 +91,11 @@ pub struct Admin {
 impl Admin {
     /// Listens. Nothing is answered before [`Admin::serve`].
     pub async fn bind(settings: Settings, pages: Pages) -> Result<Self, Error> {
-        let error = |source| Error::Listen {
-            listen: settings.listen,
-            source,
-        };
+        let error = |source| Error::Listen { listen: settings.listen, source };
         let listener = TcpListener::bind(settings.listen).await.map_err(error)?;
         let listen = listener.local_addr().map_err(error)?;
         let settings = Settings { listen, ..settings };
-        Ok(Self {
-            listener,
-            settings,
-            pages: Arc::new(pages),
-        })
+        Ok(Self { listener, settings, pages: Arc::new(pages) })
     }
 
     /// The address it listens on, with the port that was taken.
@@ -116,11 +105,7 @@ impl Admin {
 
     /// Answers until `stop` is done; then accepts no more, and ends with the last open connection.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
-        let Self {
-            listener,
-            settings,
-            pages,
-        } = self;
+        let Self { listener, settings, pages } = self;
         let mut connections = JoinSet::new();
         tokio::pin!(stop);
         loop {
@@ -181,9 +166,7 @@ fn respond(method: &Method, path: &str, pages: &Pages) -> Response<Full<Bytes>> 
         return page(pages);
     }
     let mut refusal = text(StatusCode::METHOD_NOT_ALLOWED, "GET only\n");
-    refusal
-        .headers_mut()
-        .insert(ALLOW, HeaderValue::from_static("GET"));
+    refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
     refusal
 }
 
@@ -198,8 +181,6 @@ fn page(
 ) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }

@@ -28,11 +28,7 @@ impl Served {
                 admin.serve(async { stopped.await.unwrap() }).await;
             });
         });
-        Self {
-            listen: listen.recv().unwrap(),
-            stop,
-            thread,
-        }
+        Self { listen: listen.recv().unwrap(), stop, thread }
     }
 
     /// A connection over which `text` was sent.
@@ -44,9 +40,7 @@ impl Served {
 
     /// Status and body of the answer to a request.
     fn ask(&self, request: &str) -> (u16, String) {
-        parse(&read(
-            self.send(&format!("{request} HTTP/1.1\r\nhost: a\r\n\r\n")),
-        ))
+        parse(&read(self.send(&format!("{request} HTTP/1.1\r\nhost: a\r\n\r\n"))))
     }
 
     fn end(self) {
@@ -56,18 +50,11 @@ impl Served {
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(future)
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 fn pages() -> Pages {
-    Pages {
-        metrics: Box::new(|| "# EOF\n".to_owned()),
-        readiness: Box::new(|| Ok(())),
-    }
+    Pages { metrics: Box::new(|| "# EOF\n".to_owned()), readiness: Box::new(|| Ok(())) }
 }
 
 fn read(mut stream: TcpStream) -> String {
@@ -78,20 +65,14 @@ fn read(mut stream: TcpStream) -> String {
 
 fn parse(answer: &str) -> (u16, String) {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (
-        head.split(' ').nth(1).unwrap().parse().unwrap(),
-        body.to_owned(),
-    )
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
 #[test]
 fn answers_its_three_pages_and_refuses_the_rest() {
     let served = Served::new(|_| (), pages());
     assert_eq!(served.ask("GET /metrics"), (200, "# EOF\n".to_owned()));
-    assert_eq!(
-        served.ask("GET /metrics?name=a"),
-        (200, "# EOF\n".to_owned())
-    );
+    assert_eq!(served.ask("GET /metrics?name=a"), (200, "# EOF\n".to_owned()));
     assert_eq!(served.ask("GET /healthz"), (200, "ok\n".to_owned()));
     assert_eq!(served.ask("GET /readyz"), (200, "ok\n".to_owned()));
     assert_eq!(served.ask("GET /").0, 404);
@@ -111,19 +92,8 @@ fn metrics_say_their_format() {
 
 #[test]
 fn names_what_is_not_ready() {
-    let missing = || {
-        Err(vec![
-            "probe: not attached".to_owned(),
-            "sink `a`: closed".to_owned(),
-        ])
-    };
-    let served = Served::new(
-        |_| (),
-        Pages {
-            readiness: Box::new(missing),
-            ..pages()
-        },
-    );
+    let missing = || Err(vec!["probe: not attached".to_owned(), "sink `a`: closed".to_owned()]);
+    let served = Served::new(|_| (), Pages { readiness: Box::new(missing), ..pages() });
     assert_eq!(
         served.ask("GET /readyz"),
         (503, "probe: not attached\nsink `a`: closed\n".to_owned())
@@ -139,10 +109,7 @@ fn refuses_headers_past_the_limit() {
         let fixed = "GET /healthz HTTP/1.1\r\na: \r\n\r\n";
         fixed.replace("a: ", &format!("a: {}", "b".repeat(bytes - fixed.len())))
     };
-    assert_eq!(
-        parse(&read(served.send(&request(super::REQUEST_BYTES)))).0,
-        200
-    );
+    assert_eq!(parse(&read(served.send(&request(super::REQUEST_BYTES)))).0, 200);
     // What hyper has not read when it refuses makes the kernel reset the connection: the status may be lost on the way.
     let mut stream = TcpStream::connect(served.listen).unwrap();
     drop(stream.write_all(request(super::REQUEST_BYTES + 8).as_bytes()));
@@ -159,13 +126,8 @@ fn a_client_past_the_limit_waits_its_turn() {
     let served = Served::new(|settings| settings.max_connections = 1, pages());
     let first = served.send("");
     let second = served.send("GET /healthz HTTP/1.0\r\n\r\n");
-    second
-        .set_read_timeout(Some(Duration::from_millis(100)))
-        .unwrap();
-    assert_eq!(
-        second.peek(&mut [0]).unwrap_err().kind(),
-        ErrorKind::WouldBlock
-    );
+    second.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    assert_eq!(second.peek(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
     drop(first);
     second.set_read_timeout(None).unwrap();
     assert_eq!(parse(&read(second)).0, 200);
@@ -197,22 +159,13 @@ fn ends_when_the_last_answer_is_sent() {
         asked.send(()).unwrap();
         "m".repeat(size)
     };
-    let served = Served::new(
-        |_| (),
-        Pages {
-            metrics: Box::new(metrics),
-            ..pages()
-        },
-    );
+    let served = Served::new(|_| (), Pages { metrics: Box::new(metrics), ..pages() });
     let client = served.send("GET /metrics HTTP/1.0\r\n\r\n");
     is_asked.recv().unwrap();
     served.stop.send(()).unwrap();
     assert_eq!(parse(&read(client)).1.len(), size);
     served.thread.join().unwrap();
-    assert_eq!(
-        TcpStream::connect(served.listen).unwrap_err().kind(),
-        ErrorKind::ConnectionRefused
-    );
+    assert_eq!(TcpStream::connect(served.listen).unwrap_err().kind(), ErrorKind::ConnectionRefused);
 }
 
 #[test]

@@ -13,18 +13,8 @@ struct Need {
 }
 
 const NEEDS: [Need; 4] = [
-    Need {
-        topic: "CAP_BPF",
-        bit: 39,
-        is_essential: true,
-        purpose: "loading the probe",
-    },
-    Need {
-        topic: "CAP_PERFMON",
-        bit: 38,
-        is_essential: true,
-        purpose: "attaching the probe",
-    },
+    Need { topic: "CAP_BPF", bit: 39, is_essential: true, purpose: "loading the probe" },
+    Need { topic: "CAP_PERFMON", bit: 38, is_essential: true, purpose: "attaching the probe" },
     Need {
         topic: "CAP_SYS_PTRACE",
         bit: 19,
@@ -54,21 +44,13 @@ fn effective(roots: &Roots) -> Result<u64, String> {
     let path = roots.proc.join("self/status");
     let status = fs::read_to_string(&path)
         .map_err(|error| format!("failed to read {}: {error}", path.display()))?;
-    let digits = status
-        .lines()
-        .find_map(|line| line.strip_prefix("CapEff:"))
-        .map(str::trim);
+    let digits = status.lines().find_map(|line| line.strip_prefix("CapEff:")).map(str::trim);
     let bits = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
     bits.ok_or_else(|| format!("{} has no `CapEff` line that is understood", path.display()))
 }
 
 fn judge(need: &Need, effective: u64) -> Finding {
-    let Need {
-        topic,
-        bit,
-        is_essential,
-        purpose,
-    } = need;
+    let Need { topic, bit, is_essential, purpose } = need;
     let has = |bit: u32| effective & (1 << bit) != 0;
     if has(*bit) {
         Finding::ok(topic, "granted")
@@ -79,11 +61,7 @@ fn judge(need: &Need, effective: u64) -> Finding {
         let remedy = format!(
             "run as root, or grant {topic} (systemd: AmbientCapabilities, Docker: --cap-add)"
         );
-        let finding = if *is_essential {
-            Finding::missing
-        } else {
-            Finding::degraded
-        };
+        let finding = if *is_essential { Finding::missing } else { Finding::degraded };
         finding(topic, detail, remedy)
     }
 }

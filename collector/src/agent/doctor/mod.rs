@@ -21,9 +21,7 @@ pub struct Report {
 impl Report {
     /// Whether nothing is missing.
     pub fn is_able(&self) -> bool {
-        self.findings
-            .iter()
-            .all(|finding| finding.status != Status::Missing)
+        self.findings.iter().all(|finding| finding.status != Status::Missing)
     }
 }
 
@@ -44,12 +42,7 @@ pub struct Finding {
 impl Finding {
     /// All is well.
     pub fn ok(topic: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            topic,
-            status: Status::Ok,
-            detail: detail.into(),
-            remedy: None,
-        }
+        Self { topic, status: Status::Ok, detail: detail.into(), remedy: None }
     }
 
     /// Works less well than it could.
@@ -58,12 +51,7 @@ impl Finding {
         detail: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
-        Self {
-            topic,
-            status: Status::Degraded,
-            detail: detail.into(),
-            remedy: Some(remedy.into()),
-        }
+        Self { topic, status: Status::Degraded, detail: detail.into(), remedy: Some(remedy.into()) }
     }
 
     /// Does not work.
@@ -72,12 +60,7 @@ impl Finding {
         detail: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
-        Self {
-            topic,
-            status: Status::Missing,
-            detail: detail.into(),
-            remedy: Some(remedy.into()),
-        }
+        Self { topic, status: Status::Missing, detail: detail.into(), remedy: Some(remedy.into()) }
     }
 }
 
@@ -104,10 +87,7 @@ pub struct Roots {
 
 impl Default for Roots {
     fn default() -> Self {
-        Self {
-            proc: "/proc".into(),
-            sys: "/sys".into(),
-        }
+        Self { proc: "/proc".into(), sys: "/sys".into() }
     }
 }
 
@@ -119,7 +99,8 @@ pub fn examine(config: &Config, roots: &Roots) -> Report {
     let mut findings = vec![kernel(roots), btf(&config.capture.btf), lockdown(roots)];
     findings.extend(capability::examine(roots));
     findings.push(cgroup(roots));
-    findings.push(docker(config.identity.stage.docker.as_deref(), config.identity.is_docker_required));
+    findings
+        .push(docker(config.identity.stage.docker.as_deref(), config.identity.is_docker_required));
     Report { findings }
 }
 
@@ -131,19 +112,13 @@ fn kernel(roots: &Roots) -> Finding {
             return Finding::degraded(topic, format!("version unknown: {error}"), "mount /proc");
         }
     };
-    let mut numbers = release
-        .split(['.', '-'])
-        .map_while(|part| part.parse::<u32>().ok());
+    let mut numbers = release.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
     match numbers.next().zip(numbers.next()) {
         Some(version) if version >= OLDEST_KERNEL => Finding::ok(topic, format!("Linux {release}")),
         Some(_) => {
             let (major, minor) = OLDEST_KERNEL;
             let remedy = format!("run a kernel of version {major}.{minor} or later");
-            Finding::missing(
-                topic,
-                format!("Linux {release} has no BPF ring buffer"),
-                remedy,
-            )
+            Finding::missing(topic, format!("Linux {release} has no BPF ring buffer"), remedy)
         }
         None => Finding::degraded(
             topic,
@@ -159,11 +134,7 @@ fn btf(path: &Path) -> Finding {
         Err(error) => {
             let remedy =
                 "run a kernel built with CONFIG_DEBUG_INFO_BTF=y, and show /sys to the agent";
-            Finding::missing(
-                "BTF",
-                format!("failed to open {}: {error}", path.display()),
-                remedy,
-            )
+            Finding::missing("BTF", format!("failed to open {}: {error}", path.display()), remedy)
         }
     }
 }
@@ -183,17 +154,10 @@ fn lockdown(roots: &Roots) -> Finding {
         }
         Err(error) => return Finding::degraded(topic, format!("unknown: {error}"), "run as root"),
     };
-    match modes
-        .split_once('[')
-        .and_then(|(_, rest)| rest.split_once(']'))
-    {
+    match modes.split_once('[').and_then(|(_, rest)| rest.split_once(']')) {
         Some(("confidentiality", _)) => {
             let detail = "confidentiality: BPF programs may not read memory";
-            Finding::missing(
-                topic,
-                detail,
-                "boot with `lockdown=integrity` or without lockdown",
-            )
+            Finding::missing(topic, detail, "boot with `lockdown=integrity` or without lockdown")
         }
         Some((mode, _)) => Finding::ok(topic, mode),
         None => Finding::degraded(
@@ -227,11 +191,7 @@ fn cgroup(roots: &Roots) -> Finding {
 /// <https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html>
 fn unified_hierarchy(line: &str) -> Option<&str> {
     let (mount, file_system) = line.split_once(" - ")?;
-    if file_system.split(' ').next()? == "cgroup2" {
-        mount.split(' ').nth(4)
-    } else {
-        None
-    }
+    if file_system.split(' ').next()? == "cgroup2" { mount.split(' ').nth(4) } else { None }
 }
 
 fn docker(address: Option<&str>, is_required: bool) -> Finding {

@@ -18,10 +18,7 @@ fn statuses(change: impl Fn(&Path)) -> Vec<(&'static str, Status)> {
         "30 24 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw\n",
     );
     write("sys/kernel/btf/vmlinux", "");
-    write(
-        "sys/kernel/security/lockdown",
-        "none [integrity] confidentiality\n",
-    );
+    write("sys/kernel/security/lockdown", "none [integrity] confidentiality\n");
     let socket = root.join("docker.sock");
     let _listener = UnixListener::bind(&socket).unwrap();
     change(root);
@@ -31,17 +28,8 @@ fn statuses(change: impl Fn(&Path)) -> Vec<(&'static str, Status)> {
         socket.display()
     );
     let config = Config::parse("test", text.as_bytes(), &|_| None).unwrap();
-    let report = examine(
-        &config,
-        &Roots {
-            proc: root.join("proc"),
-            sys: root.join("sys"),
-        },
-    );
-    let bad = report
-        .findings
-        .iter()
-        .filter(|finding| finding.status != Status::Ok);
+    let report = examine(&config, &Roots { proc: root.join("proc"), sys: root.join("sys") });
+    let bad = report.findings.iter().filter(|finding| finding.status != Status::Ok);
     bad.map(|finding| (finding.topic, finding.status)).collect()
 }
 
@@ -58,21 +46,12 @@ fn what_is_taken_away_is_found() {
     };
     let removed =
         |path: &'static str| statuses(move |root| fs::remove_file(root.join(path)).unwrap());
-    assert_eq!(
-        overwritten("proc/sys/kernel/osrelease", "5.7.19"),
-        [("kernel", Missing)]
-    );
+    assert_eq!(overwritten("proc/sys/kernel/osrelease", "5.7.19"), [("kernel", Missing)]);
     assert_eq!(overwritten("proc/sys/kernel/osrelease", "5.8.0-rc1"), []);
-    assert_eq!(
-        overwritten("proc/sys/kernel/osrelease", "next"),
-        [("kernel", Degraded)]
-    );
+    assert_eq!(overwritten("proc/sys/kernel/osrelease", "next"), [("kernel", Degraded)]);
     assert_eq!(removed("sys/kernel/btf/vmlinux"), [("BTF", Missing)]);
     let lockdown = "sys/kernel/security/lockdown";
-    assert_eq!(
-        overwritten(lockdown, "none integrity [confidentiality]"),
-        [("lockdown", Missing)]
-    );
+    assert_eq!(overwritten(lockdown, "none integrity [confidentiality]"), [("lockdown", Missing)]);
     assert_eq!(removed(lockdown), []);
     let status = "proc/self/status";
     assert_eq!(
@@ -86,14 +65,8 @@ fn what_is_taken_away_is_found() {
     );
     // CAP_SYS_ADMIN, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH alone.
     assert_eq!(overwritten(status, "CapEff:\t0000000000280004\n"), []);
-    assert_eq!(
-        overwritten(status, "CapEff:\tx\n"),
-        [("capabilities", Degraded)]
-    );
+    assert_eq!(overwritten(status, "CapEff:\tx\n"), [("capabilities", Degraded)]);
     let v1 = "31 24 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n";
-    assert_eq!(
-        overwritten("proc/self/mountinfo", v1),
-        [("cgroup", Missing)]
-    );
+    assert_eq!(overwritten("proc/self/mountinfo", v1), [("cgroup", Missing)]);
     assert_eq!(removed("docker.sock"), [("docker", Degraded)]);
 }

@@ -70,8 +70,7 @@ fn check_docker(
         return None;
     }
     let inherited = || environment("DOCKER_HOST").filter(|host| !host.is_empty());
-    let address =
-        address.clone().or_else(inherited).unwrap_or_else(|| DOCKER_ADDRESS.to_owned());
+    let address = address.clone().or_else(inherited).unwrap_or_else(|| DOCKER_ADDRESS.to_owned());
     if !is_address(&address) {
         let message = "expected `unix:///path`, `tcp://host:port` or `http://host:port`, \
                        here or in the environment's `DOCKER_HOST`";

@@ -8,7 +8,11 @@ use crate::sink::{
 };
 
 /// Checks a sink and makes its settings; `None` when it cannot, which `findings` says.
-pub(super) fn check(name: &str, kafka: &Kafka, findings: &mut Findings<'_>) -> Option<KafkaSettings> {
+pub(super) fn check(
+    name: &str,
+    kafka: &Kafka,
+    findings: &mut Findings<'_>,
+) -> Option<KafkaSettings> {
     check_brokers(name, kafka, findings);
     check_tls(name, &kafka.tls, findings);
     let topic = template(&kafka.topic, &["sinks", name, "topic"], findings);
@@ -71,10 +75,7 @@ fn settings(kafka: &Kafka, topic: Template) -> KafkaSettings {
 fn check_brokers(name: &str, kafka: &Kafka, findings: &mut Findings<'_>) {
     for (index, broker) in kafka.brokers.iter().enumerate() {
         if !is_broker(broker) {
-            findings.add(
-                &["sinks", name, "brokers", &index.to_string()],
-                "expected `host:port`",
-            );
+            findings.add(&["sinks", name, "brokers", &index.to_string()], "expected `host:port`");
         }
     }
     if kafka.idempotence == Some(true) && kafka.acks != file::Acks::All {
@@ -83,33 +84,19 @@ fn check_brokers(name: &str, kafka: &Kafka, findings: &mut Findings<'_>) {
 }
 
 fn check_tls(name: &str, tls: &file::Tls, findings: &mut Findings<'_>) {
-    let file::Tls {
-        enabled,
-        ca_file,
-        certificate_file,
-        key_file,
-        verify: _,
-    } = tls;
-    let files = [
-        ("ca_file", ca_file),
-        ("certificate_file", certificate_file),
-        ("key_file", key_file),
-    ];
+    let file::Tls { enabled, ca_file, certificate_file, key_file, verify: _ } = tls;
+    let files =
+        [("ca_file", ca_file), ("certificate_file", certificate_file), ("key_file", key_file)];
     for (key, _) in files.iter().filter(|(_, file)| file.is_some() && !enabled) {
-        findings.add(
-            &["sinks", name, "tls", key],
-            "needs `enabled: true` beside it",
-        );
+        findings.add(&["sinks", name, "tls", key], "needs `enabled: true` beside it");
     }
     match (certificate_file, key_file) {
-        (Some(_), None) => findings.add(
-            &["sinks", name, "tls", "certificate_file"],
-            "needs `key_file` beside it",
-        ),
-        (None, Some(_)) => findings.add(
-            &["sinks", name, "tls", "key_file"],
-            "needs `certificate_file` beside it",
-        ),
+        (Some(_), None) => {
+            findings.add(&["sinks", name, "tls", "certificate_file"], "needs `key_file` beside it")
+        }
+        (None, Some(_)) => {
+            findings.add(&["sinks", name, "tls", "key_file"], "needs `certificate_file` beside it")
+        }
         _ => {}
     }
 }

@@ -31,10 +31,7 @@ pub(super) fn check(document: &Document, findings: &mut Findings<'_>) -> Vec<Sin
             findings.add(&["sinks", name], message);
         }
         if sink.buffer().max_bytes < document.line.max_bytes {
-            let message = format!(
-                "must be at least `line.max_bytes`, {}",
-                document.line.max_bytes
-            );
+            let message = format!("must be at least `line.max_bytes`, {}", document.line.max_bytes);
             findings.add(&["sinks", name, "buffer", "max_bytes"], message);
         }
         let settings = match sink {

@@ -56,10 +56,7 @@ pub struct Docker {
 
 impl Default for Docker {
     fn default() -> Self {
-        Self {
-            enabled: Enabled::Auto,
-            address: None,
-        }
+        Self { enabled: Enabled::Auto, address: None }
     }
 }
 

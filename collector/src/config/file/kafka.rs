@@ -145,13 +145,7 @@ pub struct Tls {
 
 impl Default for Tls {
     fn default() -> Self {
-        Self {
-            enabled: false,
-            ca_file: None,
-            certificate_file: None,
-            key_file: None,
-            verify: true,
-        }
+        Self { enabled: false, ca_file: None, certificate_file: None, key_file: None, verify: true }
     }
 }
 

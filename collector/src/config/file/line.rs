@@ -21,11 +21,7 @@ pub struct Line {
 
 impl Default for Line {
     fn default() -> Self {
-        Self {
-            max_bytes: Size::kib(256),
-            idle_flush: Interval::secs(2),
-            partial: Partial::Auto,
-        }
+        Self { max_bytes: Size::kib(256), idle_flush: Interval::secs(2), partial: Partial::Auto }
     }
 }
 

@@ -71,9 +71,7 @@ impl Serialize for Listen {
 
 impl<'de> Deserialize<'de> for Listen {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 
@@ -103,10 +101,7 @@ pub struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self {
-            level: Level::Info,
-            format: LogFormat::Text,
-        }
+        Self { level: Level::Info, format: LogFormat::Text }
     }
 }
 
@@ -151,8 +146,6 @@ pub struct Shutdown {
 
 impl Default for Shutdown {
     fn default() -> Self {
-        Self {
-            deadline: Interval::secs(10),
-        }
+        Self { deadline: Interval::secs(10) }
     }
 }

@@ -64,10 +64,7 @@ pub enum ConsoleFormat {
 #[serde(deny_unknown_fields)]
 pub struct File {
     /// The file to append to, absolute. Its folder must exist.
-    #[schemars(
-        length(min = 1, max = 4095),
-        example = "/var/log/writetap/containers.log"
-    )]
+    #[schemars(length(min = 1, max = 4095), example = "/var/log/writetap/containers.log")]
     pub path: PathBuf,
     /// How a line is written.
     #[serde(default)]
@@ -153,10 +150,7 @@ pub struct Buffer {
 
 impl Default for Buffer {
     fn default() -> Self {
-        Self {
-            max_bytes: Size::mib(64),
-            when_full: WhenFull::Block,
-        }
+        Self { max_bytes: Size::mib(64), when_full: WhenFull::Block }
     }
 }
 

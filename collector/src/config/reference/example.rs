@@ -37,16 +37,9 @@ impl Writer {
     fn field(&mut self, field: &Field, indent: usize, mark: &str) {
         self.comment(&comment(field), indent);
         for choice in &field.choices {
-            self.comment(
-                &format!("- {}: {}", choice.word, choice.description),
-                indent,
-            );
+            self.comment(&format!("- {}: {}", choice.word, choice.description), indent);
         }
-        let mark = if field.default.is_none() {
-            INACTIVE
-        } else {
-            mark
-        };
+        let mark = if field.default.is_none() { INACTIVE } else { mark };
         if !field.variants.is_empty() {
             self.line(&format!("{}:", field.key), indent, mark);
             for (index, variant) in field.variants.iter().enumerate() {
@@ -64,16 +57,8 @@ impl Writer {
 
     /// The first form is in force, under the name that it has by default.
     fn variant(&mut self, variant: &Variant, indent: usize, is_in_force: bool) {
-        let Variant {
-            tag,
-            description,
-            fields,
-        } = variant;
-        let (name, mark) = if is_in_force {
-            ("stdout", "")
-        } else {
-            (tag.as_str(), INACTIVE)
-        };
+        let Variant { tag, description, fields } = variant;
+        let (name, mark) = if is_in_force { ("stdout", "") } else { (tag.as_str(), INACTIVE) };
         self.comment(description, indent);
         self.line(&format!("{name}:"), indent, mark);
         self.line(&format!("type: {tag}"), indent + 2, mark);

@@ -41,11 +41,7 @@ mod tests {
             Some(rest) => format!("{}{rest}", &line[..line.len() - line.trim_start().len()]),
             None => line.to_owned(),
         };
-        let text = example()
-            .lines()
-            .map(uncomment)
-            .collect::<Vec<_>>()
-            .join("\n");
+        let text = example().lines().map(uncomment).collect::<Vec<_>>().join("\n");
         // The files of `tls` need it.
         let text = text.replace("enabled: false", "enabled: true");
         let environment = |name: &str| (name == "KAFKA_PASSWORD").then(|| "secret".to_owned());
@@ -61,18 +57,10 @@ mod tests {
         fn check(fields: &[Field], path: &str) {
             for field in fields {
                 let path = format!("{path}.{}", field.key);
-                assert!(
-                    field.description.ends_with('.'),
-                    "{path}: {:?}",
-                    field.description
-                );
+                assert!(field.description.ends_with('.'), "{path}: {:?}", field.description);
                 check(&field.fields, &path);
                 for variant in &field.variants {
-                    assert!(
-                        variant.description.ends_with('.'),
-                        "{path}: {}",
-                        variant.tag
-                    );
+                    assert!(variant.description.ends_with('.'), "{path}: {}", variant.tag);
                     check(&variant.fields, &path);
                 }
             }

@@ -53,21 +53,14 @@ struct Model<'a> {
 impl Model<'_> {
     /// The properties of a schema; `default` is what its object is by default.
     fn fields(&self, schema: &Value, default: &Value) -> Vec<Field> {
-        let required: Vec<&str> = schema["required"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
+        let required: Vec<&str> =
+            schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let properties = schema["properties"].as_object().into_iter().flatten();
         let properties = properties.filter(|(_, schema)| schema.get("const").is_none());
         properties
             .map(|(key, property)| {
                 let field = self.field(key, property, default.get(key));
-                Field {
-                    is_required: required.contains(&key.as_str()),
-                    ..field
-                }
+                Field { is_required: required.contains(&key.as_str()), ..field }
             })
             .collect()
     }
@@ -77,9 +70,7 @@ impl Model<'_> {
         let default = inherited.or_else(|| property.get("default")).cloned();
         let mut field = Field {
             key: key.to_owned(),
-            description: description(property)
-                .or_else(|| description(target))
-                .unwrap_or_default(),
+            description: description(property).or_else(|| description(target)).unwrap_or_default(),
             bounds: property.as_object().and_then(schema::bounds),
             choices: choices(target),
             example: property["examples"].get(0).cloned(),
@@ -91,11 +82,7 @@ impl Model<'_> {
         } else if entries["oneOf"].is_array() {
             field.variants = self.variants(entries);
         } else {
-            field.kind = if field.choices.is_empty() {
-                kind(target)
-            } else {
-                "choice"
-            };
+            field.kind = if field.choices.is_empty() { kind(target) } else { "choice" };
         }
         field.default = default;
         field
@@ -114,20 +101,14 @@ impl Model<'_> {
 
     /// What a `$ref` leads to.
     fn target<'a>(&'a self, schema: &'a Value) -> &'a Value {
-        let reference = schema["$ref"]
-            .as_str()
-            .and_then(|reference| reference.strip_prefix('#'));
-        reference
-            .and_then(|pointer| self.root.pointer(pointer))
-            .unwrap_or(schema)
+        let reference = schema["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
+        reference.and_then(|pointer| self.root.pointer(pointer)).unwrap_or(schema)
     }
 }
 
 /// The paragraph of a doc comment as one line.
 fn description(schema: &Value) -> Option<String> {
-    schema["description"]
-        .as_str()
-        .map(|text| text.replace('\n', " "))
+    schema["description"].as_str().map(|text| text.replace('\n', " "))
 }
 
 fn choices(schema: &Value) -> Vec<Choice> {
@@ -143,10 +124,8 @@ fn choices(schema: &Value) -> Vec<Choice> {
 fn kind(schema: &Value) -> &'static str {
     let empty = Map::new();
     let schema = schema.as_object().unwrap_or(&empty);
-    match (
-        schema.get("format").and_then(Value::as_str),
-        schema.get("type").and_then(Value::as_str),
-    ) {
+    match (schema.get("format").and_then(Value::as_str), schema.get("type").and_then(Value::as_str))
+    {
         (Some(Size::FORMAT), _) => "size",
         (Some(Interval::FORMAT), _) => "duration",
         (_, Some("boolean")) => "true or false",

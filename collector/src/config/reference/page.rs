@@ -32,18 +32,8 @@ pub(super) fn render(fields: &[Field]) -> String {
 fn section(section: &Field, path: &str, level: usize, lines: &mut Vec<String>) {
     heading(&format!("`{path}`"), level, &section.description, lines);
     body(&section.fields, path, level, lines);
-    for Variant {
-        tag,
-        description,
-        fields,
-    } in &section.variants
-    {
-        heading(
-            &format!("`{path}.<name>` with `type: {tag}`"),
-            level + 1,
-            description,
-            lines,
-        );
+    for Variant { tag, description, fields } in &section.variants {
+        heading(&format!("`{path}.<name>` with `type: {tag}`"), level + 1, description, lines);
         body(fields, &format!("{path}.<name>"), level + 1, lines);
     }
 }
@@ -77,12 +67,7 @@ fn key(field: &Field, lines: &mut Vec<String>) {
     if let Some(default) = &field.default {
         facts.push(format!("default `{}`", emit::inline(default)));
     }
-    lines.push(format!(
-        "- **`{}`** ({}). {}",
-        field.key,
-        facts.join(", "),
-        field.description
-    ));
+    lines.push(format!("- **`{}`** ({}). {}", field.key, facts.join(", "), field.description));
     for choice in &field.choices {
         lines.push(format!("  - `{}`: {}", choice.word, choice.description));
     }

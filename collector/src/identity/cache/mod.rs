@@ -39,11 +39,8 @@ enum State {
 }
 
 impl State {
-    const ALL: [(Self, &'static str); 3] = [
-        (Self::Removed, "removed"),
-        (Self::Stopped, "stopped"),
-        (Self::Live, "live"),
-    ];
+    const ALL: [(Self, &'static str); 3] =
+        [(Self::Removed, "removed"), (Self::Stopped, "stopped"), (Self::Live, "live")];
 
     const fn of(live: bool) -> Self {
         if live { Self::Live } else { Self::Stopped }
@@ -54,13 +51,7 @@ impl Cache {
     /// Remembers up to `limit` containers, and removed ones for `grace`. A list may lag by `settle` behind events:
     /// Docker tells of an end before it is in its lists.
     pub(super) fn new(limit: usize, grace: Duration, settle: Duration, metrics: Metrics) -> Self {
-        Self {
-            entries: BTreeMap::new(),
-            limit,
-            grace,
-            settle,
-            metrics,
-        }
+        Self { entries: BTreeMap::new(), limit, grace, settle, metrics }
     }
 
     /// What is remembered of a container, live or not.
@@ -119,26 +110,15 @@ impl Cache {
         let settle = self.settle;
         let is_newer = |entry: &Entry| entry.event + settle > asked;
         let mut changes = Vec::new();
-        let ids: BTreeSet<_> = list
-            .iter()
-            .map(|described| described.container.id)
-            .collect();
+        let ids: BTreeSet<_> = list.iter().map(|described| described.container.id).collect();
         let removed: Vec<_> = self
             .entries
             .iter()
             .filter(|(id, entry)| !is_newer(entry) && !ids.contains(id))
             .map(|(&id, _)| id)
             .collect();
-        changes.extend(
-            removed
-                .into_iter()
-                .filter_map(|id| self.end(id, State::Removed, now)),
-        );
-        for Described {
-            mut container,
-            live,
-        } in list
-        {
+        changes.extend(removed.into_iter().filter_map(|id| self.end(id, State::Removed, now)));
+        for Described { mut container, live } in list {
             let known = self.entries.get(&container.id);
             if known.is_some_and(is_newer) {
                 continue;
@@ -161,12 +141,7 @@ impl Cache {
 
     /// Forgets the containers that were removed `grace` ago.
     pub(super) fn expire(&mut self, now: Instant) {
-        let Self {
-            entries,
-            grace,
-            metrics,
-            ..
-        } = self;
+        let Self { entries, grace, metrics, .. } = self;
         entries.retain(|_, entry| {
             let keep = entry.state != State::Removed || now < entry.since + *grace;
             if !keep {
@@ -178,21 +153,14 @@ impl Cache {
 
     /// When [`Cache::expire`] has something to do next.
     pub(super) fn next_expiry(&self) -> Option<Instant> {
-        let removed = self
-            .entries
-            .values()
-            .filter(|entry| entry.state == State::Removed);
+        let removed = self.entries.values().filter(|entry| entry.state == State::Removed);
         removed.map(|entry| entry.since + self.grace).min()
     }
 
     /// Shows how many containers are in which state.
     pub(super) fn count(&self) {
         for (state, label) in State::ALL {
-            let count = self
-                .entries
-                .values()
-                .filter(|entry| entry.state == state)
-                .count();
+            let count = self.entries.values().filter(|entry| entry.state == state).count();
             self.metrics.containers(label, count);
         }
     }
@@ -214,12 +182,7 @@ impl Cache {
         }
         let container = Arc::new(container);
         if self.make_room(state) {
-            let entry = Entry {
-                container: Arc::clone(&container),
-                state,
-                since: now,
-                event: now,
-            };
+            let entry = Entry { container: Arc::clone(&container), state, since: now, event: now };
             self.entries.insert(container.id, entry);
         }
         Some(Change::Known(container))
@@ -243,10 +206,7 @@ impl Cache {
         if self.entries.len() < self.limit {
             return true;
         }
-        let others = self
-            .entries
-            .iter()
-            .map(|(id, entry)| (entry.state, entry.since, *id));
+        let others = self.entries.iter().map(|(id, entry)| (entry.state, entry.since, *id));
         let first = others.min().filter(|(theirs, ..)| *theirs < state);
         self.metrics.forgotten("limit");
         if let Some((.., id)) = first {

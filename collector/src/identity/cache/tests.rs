@@ -20,24 +20,15 @@ fn id(digit: char) -> ContainerId {
 }
 
 fn container(digit: char, name: &str) -> Container {
-    Container {
-        name: Some(name.into()),
-        ..Container::unexplained(id(digit))
-    }
+    Container { name: Some(name.into()), ..Container::unexplained(id(digit)) }
 }
 
 fn live(container: Container) -> Described {
-    Described {
-        container,
-        live: true,
-    }
+    Described { container, live: true }
 }
 
 fn stopped(container: Container) -> Described {
-    Described {
-        container,
-        live: false,
-    }
+    Described { container, live: false }
 }
 
 fn known(container: Container) -> Change {
@@ -45,10 +36,7 @@ fn known(container: Container) -> Change {
 }
 
 fn remembered(cache: &Cache) -> String {
-    ['a', 'b', 'c']
-        .into_iter()
-        .filter(|&digit| cache.get(&id(digit)).is_some())
-        .collect()
+    ['a', 'b', 'c'].into_iter().filter(|&digit| cache.get(&id(digit)).is_some()).collect()
 }
 
 #[test]
@@ -66,65 +54,38 @@ fn what_happened_around_a_list_is_newer_than_it() {
     // The next list has them as they are.
     let asked = now + SETTLE;
     let list = vec![live(container('a', "new")), stopped(container('c', "c"))];
-    assert_eq!(
-        cache.listed(list, asked, asked),
-        [Change::Gone(id('b')), Change::Gone(id('c'))]
-    );
+    assert_eq!(cache.listed(list, asked, asked), [Change::Gone(id('b')), Change::Gone(id('c'))]);
 }
 
 #[test]
 fn what_ended_just_before_a_list_is_not_brought_back_by_it() {
     let (mut cache, now) = (cache(9), Instant::now());
     cache.event(Action::Start, container('a', "a"), now);
-    assert_eq!(
-        cache.event(Action::Die, container('a', "a"), now),
-        Some(Change::Gone(id('a')))
-    );
+    assert_eq!(cache.event(Action::Die, container('a', "a"), now), Some(Change::Gone(id('a'))));
     let lagging = || vec![live(container('a', "a"))];
     let soon = now + SETTLE.saturating_sub(Duration::from_nanos(1));
     assert_eq!(cache.listed(lagging(), soon, soon), []);
     // A list that still has it later is right, and the event was of an earlier run.
     let later = now + SETTLE;
-    assert_eq!(
-        cache.listed(lagging(), later, later),
-        [known(container('a', "a"))]
-    );
+    assert_eq!(cache.listed(lagging(), later, later), [known(container('a', "a"))]);
 }
 
 #[test]
 fn a_list_corrects_what_events_hide_and_keeps_what_it_does_not_tell() {
     let (mut cache, start) = (cache(9), Instant::now());
     let image = Some("bb:1".to_owned());
-    let event = Container {
-        image: image.clone(),
-        ..container('a', "a")
-    };
-    assert_eq!(
-        cache.event(Action::Create, event.clone(), start),
-        Some(known(event.clone()))
-    );
+    let event = Container { image: image.clone(), ..container('a', "a") };
+    assert_eq!(cache.event(Action::Create, event.clone(), start), Some(known(event.clone())));
     assert_eq!(cache.event(Action::Start, event, start), None);
     let mut labelled = container('a', "a");
     labelled.labels.insert("name".into(), "hidden".into());
-    let complete = Container {
-        image,
-        ..labelled.clone()
-    };
+    let complete = Container { image, ..labelled.clone() };
     let now = start + SETTLE;
-    assert_eq!(
-        cache.listed(vec![live(labelled)], now, now),
-        [known(complete.clone())]
-    );
+    assert_eq!(cache.listed(vec![live(labelled)], now, now), [known(complete.clone())]);
     assert_eq!(cache.listed(vec![live(complete.clone())], now, now), []);
     // A later event does not hide it again.
-    assert_eq!(
-        cache.event(Action::Die, container('a', "a"), now),
-        Some(Change::Gone(id('a')))
-    );
-    assert_eq!(
-        cache.event(Action::Start, container('a', "a"), now),
-        Some(known(complete))
-    );
+    assert_eq!(cache.event(Action::Die, container('a', "a"), now), Some(Change::Gone(id('a'))));
+    assert_eq!(cache.event(Action::Start, container('a', "a"), now), Some(known(complete)));
 }
 
 #[test]
@@ -183,17 +144,8 @@ fn at_the_limit_the_longest_dead_goes_first_and_no_live_one() {
 #[test]
 fn a_start_tells_the_image_that_a_list_left_open() {
     let (mut cache, now) = (cache(9), Instant::now());
-    assert_eq!(
-        cache.listed(vec![stopped(container('a', "a"))], now, now),
-        []
-    );
-    let image = |image: &str| Container {
-        image: Some(image.into()),
-        ..container('a', "a")
-    };
-    assert_eq!(
-        cache.event(Action::Start, image("bb:1"), now),
-        Some(known(image("bb:1")))
-    );
+    assert_eq!(cache.listed(vec![stopped(container('a', "a"))], now, now), []);
+    let image = |image: &str| Container { image: Some(image.into()), ..container('a', "a") };
+    assert_eq!(cache.event(Action::Start, image("bb:1"), now), Some(known(image("bb:1"))));
     assert_eq!(cache.event(Action::Start, image("bb:2"), now), None);
 }

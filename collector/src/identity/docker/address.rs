@@ -34,19 +34,14 @@ impl FromStr for Address {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let after = |scheme| {
-            text.strip_prefix(scheme)
-                .map(|rest: &str| rest.trim_end_matches('/'))
-        };
+        let after = |scheme| text.strip_prefix(scheme).map(|rest: &str| rest.trim_end_matches('/'));
         let host = || after("tcp://").or_else(|| after("http://"));
         match (text.strip_prefix("unix://"), host()) {
             (Some(path), _) if path.starts_with('/') => Ok(Self::Unix(path.to_owned())),
             (_, Some(host)) if !host.is_empty() && !host.contains('/') => {
                 Ok(Self::Http(host.to_owned()))
             }
-            _ => Err(Error::Address {
-                address: text.to_owned(),
-            }),
+            _ => Err(Error::Address { address: text.to_owned() }),
         }
     }
 }
@@ -67,21 +62,11 @@ mod tests {
     #[test]
     fn takes_sockets_and_plain_http() {
         let address = |text: &str| text.parse::<Address>().ok();
-        assert_eq!(
-            address("unix:///run/d.sock"),
-            Some(Address::Unix("/run/d.sock".into()))
-        );
+        assert_eq!(address("unix:///run/d.sock"), Some(Address::Unix("/run/d.sock".into())));
         let http = Some(Address::Http("127.0.0.1:2375".into()));
         assert_eq!(address("tcp://127.0.0.1:2375"), http);
         assert_eq!(address("http://127.0.0.1:2375/"), http);
-        for bad in [
-            "",
-            "unix://",
-            "unix://run/d.sock",
-            "tcp://",
-            "http:///",
-            "tcp://h:1/path",
-        ] {
+        for bad in ["", "unix://", "unix://run/d.sock", "tcp://", "http:///", "tcp://h:1/path"] {
             assert_eq!(address(bad), None, "{bad}");
         }
         let error = "ssh://host".parse::<Address>().unwrap_err();

@@ -86,9 +86,7 @@ impl Reason {
         match error {
             ClientError::SocketNotFoundError(_) => Self::Absent,
             ClientError::RequestTimeoutError => Self::Timeout,
-            ClientError::DockerResponseServerError {
-                status_code: 404, ..
-            } => Self::NotFound,
+            ClientError::DockerResponseServerError { status_code: 404, .. } => Self::NotFound,
             ClientError::DockerResponseServerError { .. } => Self::Status,
             ClientError::JsonDataError { .. }
             | ClientError::JsonSerdeError { .. }
@@ -107,11 +105,7 @@ impl Failure {
     /// Counts that `operation` was in vain.
     pub(super) fn new(metrics: &Metrics, operation: Operation, reason: Reason) -> Self {
         metrics.request_error(RUNTIME, operation.as_str(), reason.as_str());
-        Self {
-            operation,
-            reason,
-            detail: String::new(),
-        }
+        Self { operation, reason, detail: String::new() }
     }
 
     /// Counts that `operation` ended in an error of the client, whose words may be the engine's: any text, of any
@@ -178,25 +172,13 @@ mod tests {
         };
         let io = |kind: io::ErrorKind| of(ClientError::from(io::Error::from(kind)));
         let status = |status_code| {
-            of(ClientError::DockerResponseServerError {
-                status_code,
-                message: String::new(),
-            })
+            of(ClientError::DockerResponseServerError { status_code, message: String::new() })
         };
         let gone = ClientError::SocketNotFoundError("/run/docker.sock".into());
         assert_eq!(of(gone), (Reason::Absent, Outage::Absent));
-        assert_eq!(
-            io(io::ErrorKind::ConnectionRefused),
-            (Reason::Absent, Outage::Absent)
-        );
-        assert_eq!(
-            io(io::ErrorKind::PermissionDenied),
-            (Reason::Denied, Outage::Denied)
-        );
-        assert_eq!(
-            io(io::ErrorKind::BrokenPipe),
-            (Reason::Closed, Outage::Failing)
-        );
+        assert_eq!(io(io::ErrorKind::ConnectionRefused), (Reason::Absent, Outage::Absent));
+        assert_eq!(io(io::ErrorKind::PermissionDenied), (Reason::Denied, Outage::Denied));
+        assert_eq!(io(io::ErrorKind::BrokenPipe), (Reason::Closed, Outage::Failing));
         assert_eq!(status(404), (Reason::NotFound, Outage::Failing));
         assert_eq!(status(500), (Reason::Status, Outage::Failing));
         let timeout = of(ClientError::RequestTimeoutError);
@@ -206,18 +188,12 @@ mod tests {
     #[test]
     fn says_what_was_asked_and_why_it_was_in_vain() {
         let said = |message: String| {
-            let error = ClientError::DockerResponseServerError {
-                status_code: 500,
-                message,
-            };
+            let error = ClientError::DockerResponseServerError { status_code: 500, message };
             Failure::of(&Metrics::default(), Operation::List, &error).to_string()
         };
         let words = "docker request `list` failed: status: Docker responded with status code 500: ";
         assert_eq!(said("a\nb".into()), format!("{words}a\\nb"));
         let room = DETAIL_CHARS - "Docker responded with status code 500: ".len();
-        assert_eq!(
-            said("x".repeat(room + 1)),
-            format!("{words}{}", "x".repeat(room))
-        );
+        assert_eq!(said("x".repeat(room + 1)), format!("{words}{}", "x".repeat(room)));
     }
 }

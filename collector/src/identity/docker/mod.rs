@@ -59,16 +59,7 @@ impl Docker {
     ) -> Self {
         let backoff = Backoff::new(settings.retry_min, settings.retry_max);
         let since = Timestamp::now().as_nanos() as i64;
-        Self {
-            address,
-            settings,
-            metrics,
-            reports,
-            wanted,
-            backoff,
-            since,
-            logged: None,
-        }
+        Self { address, settings, metrics, reports, wanted, backoff, since, logged: None }
     }
 
     /// Works until nobody takes reports any more.
@@ -176,10 +167,7 @@ impl Docker {
 
     async fn event(&mut self, reader: &Reader, message: EventMessage) {
         // The engine would not take a time before the epoch.
-        self.since = message
-            .time_nano
-            .filter(|&nanos| nanos > 0)
-            .unwrap_or(self.since);
+        self.since = message.time_nano.filter(|&nanos| nanos > 0).unwrap_or(self.since);
         if let Some(report) = reader.event(message) {
             self.report(report).await;
         }

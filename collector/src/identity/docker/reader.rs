@@ -43,20 +43,14 @@ impl Reader {
         // The client's own limit is for the head of an answer, and the only one there is for that of the event stream.
         let client = address.client(settings.request_timeout.as_secs().max(1));
         match client {
-            Ok(client) => Ok(Self {
-                client,
-                settings: settings.clone(),
-                metrics: metrics.clone(),
-            }),
+            Ok(client) => Ok(Self { client, settings: settings.clone(), metrics: metrics.clone() }),
             Err(error) => Err(Failure::of(metrics, Operation::Greet, &error)),
         }
     }
 
     /// Asks for the engine's version, to see that it answers.
     pub(super) async fn greet(&self) -> Result<(), Failure> {
-        let negotiated = self
-            .ask(Operation::Greet, self.client.clone().negotiate_version())
-            .await;
+        let negotiated = self.ask(Operation::Greet, self.client.clone().negotiate_version()).await;
         negotiated.map(drop)
     }
 
@@ -90,9 +84,7 @@ impl Reader {
 
     fn read_event(&self, message: EventMessage) -> Option<Report> {
         let name = message.action?;
-        let action = Action::ALL
-            .into_iter()
-            .find(|action| action.as_str() == name)?;
+        let action = Action::ALL.into_iter().find(|action| action.as_str() == name)?;
         let actor = message.actor?;
         let id = actor.id?.parse().ok()?;
         // The labels, and beside them what belongs to the event.
@@ -101,19 +93,14 @@ impl Reader {
         if action == Action::Rename {
             labels.remove("oldName");
         }
-        Some(Report::Event(
-            action,
-            self.describe(id, name, image, labels),
-        ))
+        Some(Report::Event(action, self.describe(id, name, image, labels)))
     }
 
     /// All containers, stopped ones too.
     pub(super) async fn list(self) -> Answer {
         let asked = Instant::now();
         let options = ListContainersOptionsBuilder::new().all(true).build();
-        let list = self
-            .ask(Operation::List, self.client.list_containers(Some(options)))
-            .await?;
+        let list = self.ask(Operation::List, self.client.list_containers(Some(options))).await?;
         let mut described = Vec::with_capacity(list.len());
         let deadline = Instant::now() + self.settings.request_timeout;
         for summary in list {
@@ -125,10 +112,7 @@ impl Reader {
                 Some(one) => described.push(one),
             }
         }
-        Ok(Some(Report::Listed {
-            list: described,
-            asked: asked.into_std(),
-        }))
+        Ok(Some(Report::Listed { list: described, asked: asked.into_std() }))
     }
 
     /// A container of a list. A list shows the id of an image whose name means another image by now; the name that was
@@ -139,9 +123,7 @@ impl Reader {
         // Names by way of links have a second slash.
         let is_own = |name: &String| name.rfind('/').is_none_or(|slash| slash == 0);
         let name = summary.names.unwrap_or_default().into_iter().find(is_own);
-        let image = summary
-            .image
-            .filter(|image| Some(image) != summary.image_id.as_ref());
+        let image = summary.image.filter(|image| Some(image) != summary.image_id.as_ref());
         let live = !matches!(summary.state?, EXITED | DEAD | REMOVING);
         let container = self.describe(id, name, image, summary.labels.unwrap_or_default());
         Some(Described { container, live })
@@ -151,10 +133,7 @@ impl Reader {
     async fn complete(&self, one: Described, deadline: Instant) -> Described {
         let id = one.container.id;
         match timeout_at(deadline, self.look_up(id)).await {
-            Ok(Ok(inspected)) => Described {
-                live: one.live,
-                ..inspected
-            },
+            Ok(Ok(inspected)) => Described { live: one.live, ..inspected },
             Ok(Err(_counted)) => one,
             Err(_elapsed) => {
                 self.count(Operation::Inspect, Reason::Timeout);
@@ -174,9 +153,7 @@ impl Reader {
     }
 
     async fn look_up(&self, id: ContainerId) -> Result<Described, Failure> {
-        let request = self
-            .client
-            .inspect_container(id.as_str(), None::<InspectContainerOptions>);
+        let request = self.client.inspect_container(id.as_str(), None::<InspectContainerOptions>);
         let inspected = self.ask(Operation::Inspect, request).await?;
         self.inspected(id, inspected)
             .ok_or_else(|| Failure::new(&self.metrics, Operation::Inspect, Reason::Malformed))
@@ -192,10 +169,7 @@ impl Reader {
         let config = inspected.config?;
         let live = !matches!(inspected.state?.status?, EXITED | DEAD | REMOVING);
         let labels = config.labels.unwrap_or_default();
-        Some(Described {
-            container: self.describe(id, inspected.name, config.image, labels),
-            live,
-        })
+        Some(Described { container: self.describe(id, inspected.name, config.image, labels), live })
     }
 
     fn describe(
@@ -205,13 +179,7 @@ impl Reader {
         image: Option<String>,
         labels: HashMap<String, String>,
     ) -> Container {
-        let description = Description {
-            id,
-            name,
-            image,
-            runtime: Runtime::Docker,
-            labels,
-        };
+        let description = Description { id, name, image, runtime: Runtime::Docker, labels };
         let (container, left_out) = description.within(self.settings.description_bytes);
         self.metrics.left_out(left_out);
         container
@@ -230,7 +198,6 @@ impl Reader {
     }
 
     fn count(&self, operation: Operation, reason: Reason) {
-        self.metrics
-            .request_error(RUNTIME, operation.as_str(), reason.as_str());
+        self.metrics.request_error(RUNTIME, operation.as_str(), reason.as_str());
     }
 }

@@ -32,9 +32,7 @@ fn unescape(field: &[u8]) -> PathBuf {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field;
     while let Some((&byte, after)) = rest.split_first() {
-        let octal = after
-            .get(..3)
-            .and_then(|digits| std::str::from_utf8(digits).ok());
+        let octal = after.get(..3).and_then(|digits| std::str::from_utf8(digits).ok());
         let code = octal.and_then(|digits| u8::from_str_radix(digits, 8).ok());
         if let (b'\\', Some(code)) = (byte, code) {
             bytes.push(code);
@@ -58,10 +56,7 @@ mod tests {
     #[test]
     fn a_missing_hierarchy_is_an_error() {
         let procfs = tempfile::tempdir().unwrap();
-        assert!(matches!(
-            find_hierarchy(procfs.path()),
-            Err(ScanError::Read { .. })
-        ));
+        assert!(matches!(find_hierarchy(procfs.path()), Err(ScanError::Read { .. })));
         fs::create_dir(procfs.path().join("self")).unwrap();
         let mountinfo = procfs.path().join("self/mountinfo");
         fs::write(&mountinfo, "22 27 0:21 / /proc rw - proc proc rw\n").unwrap();
@@ -81,10 +76,7 @@ mod tests {
         let mounts = b"40 31 0:37 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd\n\
             41 31 0:38 / /sys/fs/c\\040group\\134 rw shared:3 master:1 - cgroup2 cgroup2 rw\n";
         assert_eq!(hierarchy(mounts), Some("/sys/fs/c group\\".into()));
-        assert_eq!(
-            hierarchy(b"cgroup2\n1 2 3 / /x rw - tmpfs cgroup2 rw\n"),
-            None
-        );
+        assert_eq!(hierarchy(b"cgroup2\n1 2 3 / /x rw - tmpfs cgroup2 rw\n"), None);
     }
 
     proptest! {

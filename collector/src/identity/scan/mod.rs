@@ -53,12 +53,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            depth: 32,
-            cgroups: 65_536,
-            nested: 4096,
-            processes: 1024,
-        }
+        Self { depth: 32, cgroups: 65_536, nested: 4096, processes: 1024 }
     }
 }
 
@@ -86,31 +81,17 @@ pub fn scan(
     limits: Limits,
     metrics: &Metrics,
 ) -> Result<Vec<Found>, ScanError> {
-    let walk = Walk {
-        procfs,
-        limits,
-        metrics,
-    };
-    let top = Directory {
-        path: hierarchy.to_owned(),
-        depth: 0,
-    };
+    let walk = Walk { procfs, limits, metrics };
+    let top = Directory { path: hierarchy.to_owned(), depth: 0 };
     let mut left = VecDeque::new();
     let mut room = limits.cgroups;
     if let Err(source) = walk.enter(&top, &mut left, &mut room) {
-        return Err(ScanError::Read {
-            path: top.path,
-            source,
-        });
+        return Err(ScanError::Read { path: top.path, source });
     }
     let mut found = Vec::new();
     while let Some(at) = left.pop_front() {
         let name = at.path.file_name().unwrap_or_default();
-        let parent = at
-            .path
-            .parent()
-            .and_then(Path::file_name)
-            .unwrap_or_default();
+        let parent = at.path.parent().and_then(Path::file_name).unwrap_or_default();
         match cgroup::component(parent.as_bytes(), name.as_bytes()) {
             Some(named) => found.extend(walk.container(at, named)),
             None => {
@@ -152,10 +133,7 @@ impl Walk<'_> {
                 continue;
             }
             *room -= 1;
-            left.push_back(Directory {
-                path: entry.path(),
-                depth: at.depth + 1,
-            });
+            left.push_back(Directory { path: entry.path(), depth: at.depth + 1 });
         }
         Ok(())
     }
@@ -176,14 +154,7 @@ impl Walk<'_> {
             self.read(self.enter(&below, &mut left, &mut room));
         }
         let cgroup::Named { container, runtime } = named;
-        Some(Found {
-            cgroup,
-            container,
-            runtime,
-            path: at.path,
-            nested,
-            init,
-        })
+        Some(Found { cgroup, container, runtime, path: at.path, nested, init })
     }
 
     fn id(&self, at: &Directory) -> Option<CgroupId> {
@@ -196,10 +167,7 @@ impl Walk<'_> {
         let listed = self.read(fs::read(at.path.join("cgroup.procs")))?;
         let text = std::str::from_utf8(&listed).unwrap_or_default();
         // Pid 0 is a process that this pid namespace does not see.
-        let mut pids = text
-            .lines()
-            .filter_map(|line| line.parse().ok())
-            .filter(|&pid| pid != 0);
+        let mut pids = text.lines().filter_map(|line| line.parse().ok()).filter(|&pid| pid != 0);
         let earliest = pids
             .by_ref()
             .take(*processes)

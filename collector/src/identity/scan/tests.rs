@@ -25,11 +25,7 @@ impl Node {
         let metrics = Metrics::register(&mut registry);
         fs::create_dir(directory.path().join("cgroup")).unwrap();
         fs::create_dir(directory.path().join("proc")).unwrap();
-        Self {
-            directory,
-            registry,
-            metrics,
-        }
+        Self { directory, registry, metrics }
     }
 
     fn cgroup(&self, path: &str, procs: &str) -> PathBuf {
@@ -43,32 +39,19 @@ impl Node {
         let path = self.directory.path().join("proc").join(pid.to_string());
         fs::create_dir(&path).unwrap();
         let before = "S 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8";
-        fs::write(
-            path.join("stat"),
-            format!("{pid} (a) b) {before} {start_ticks} 0"),
-        )
-        .unwrap();
+        fs::write(path.join("stat"), format!("{pid} (a) b) {before} {start_ticks} 0")).unwrap();
     }
 
     fn scan(&self, limits: Limits) -> Result<Vec<Found>, ScanError> {
         let root = self.directory.path();
-        scan(
-            &root.join("proc"),
-            &root.join("cgroup"),
-            limits,
-            &self.metrics,
-        )
+        scan(&root.join("proc"), &root.join("cgroup"), limits, &self.metrics)
     }
 
     fn left_out(&self) -> u64 {
         let mut text = String::new();
         encode(&mut text, &self.registry).unwrap();
-        let counts = text
-            .lines()
-            .filter(|line| line.starts_with("identity_scan_left_out_total"));
-        counts
-            .map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap())
-            .sum()
+        let counts = text.lines().filter(|line| line.starts_with("identity_scan_left_out_total"));
+        counts.map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()).sum()
     }
 }
 
@@ -86,11 +69,7 @@ fn finds_a_container_with_what_is_nested_in_it() {
     let init = node.cgroup(&format!("docker/{a}/init"), "30\n31\n");
     let middle = node.cgroup(&format!("docker/{a}/init/docker"), "");
     let inner = node.cgroup(&format!("docker/{a}/init/docker/{b}"), "50\n");
-    symlink(
-        &own,
-        node.directory.path().join("cgroup").join("c".repeat(64)),
-    )
-    .unwrap();
+    symlink(&own, node.directory.path().join("cgroup").join("c".repeat(64))).unwrap();
     for (pid, start_ticks) in [(30, 700), (31, 700), (40, 900), (50, 950)] {
         node.process(pid, start_ticks);
     }
@@ -100,10 +79,7 @@ fn finds_a_container_with_what_is_nested_in_it() {
         runtime: Some(Runtime::Docker),
         path: own,
         nested: vec![id(&init), id(&middle), id(&inner)],
-        init: Some(Process {
-            pid: 30,
-            start_ticks: 700,
-        }),
+        init: Some(Process { pid: 30, start_ticks: 700 }),
     };
     assert_eq!(node.scan(Limits::default()).unwrap(), [expected]);
     assert_eq!(node.left_out(), 0);
@@ -131,18 +107,10 @@ fn what_lies_beyond_a_limit_is_counted() {
         let before = node.left_out();
         let found = node.scan(limits).unwrap();
         let nested = found.first().map(|found| found.nested.len());
-        let init = found
-            .first()
-            .and_then(|found| found.init)
-            .map(|init| init.pid);
+        let init = found.first().and_then(|found| found.init).map(|init| init.pid);
         (nested, init, node.left_out() - before)
     };
-    let all = Limits {
-        depth: 4,
-        cgroups: 2,
-        nested: 2,
-        processes: 2,
-    };
+    let all = Limits { depth: 4, cgroups: 2, nested: 2, processes: 2 };
     assert_eq!(found(all), (Some(2), Some(11), 0));
     assert_eq!(found(Limits { depth: 3, ..all }), (Some(1), Some(11), 1));
     assert_eq!(found(Limits { depth: 1, ..all }), (None, None, 1));
@@ -151,28 +119,13 @@ fn what_lies_beyond_a_limit_is_counted() {
     assert_eq!(found(Limits { cgroups: 0, ..all }), (None, None, 1));
     assert_eq!(found(Limits { nested: 1, ..all }), (Some(1), Some(11), 1));
     assert_eq!(found(Limits { nested: 0, ..all }), (Some(0), Some(11), 1));
-    assert_eq!(
-        found(Limits {
-            processes: 1,
-            ..all
-        }),
-        (Some(2), Some(10), 1)
-    );
-    assert_eq!(
-        found(Limits {
-            processes: 0,
-            ..all
-        }),
-        (Some(2), None, 1)
-    );
+    assert_eq!(found(Limits { processes: 1, ..all }), (Some(2), Some(10), 1));
+    assert_eq!(found(Limits { processes: 0, ..all }), (Some(2), None, 1));
 }
 
 #[test]
 fn a_hierarchy_that_cannot_be_read_is_an_error() {
     let node = Node::new();
     fs::remove_dir(node.directory.path().join("cgroup")).unwrap();
-    assert!(matches!(
-        node.scan(Limits::default()),
-        Err(ScanError::Read { .. })
-    ));
+    assert!(matches!(node.scan(Limits::default()), Err(ScanError::Read { .. })));
 }

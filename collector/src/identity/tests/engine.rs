@@ -56,12 +56,7 @@ impl Engine {
         let (count, progress) = watch::channel(0);
         let listener = UnixListener::bind(&path).unwrap();
         let server = tokio::spawn(serve(listener, Arc::clone(&script), Arc::new(count)));
-        Self {
-            script,
-            progress,
-            server,
-            path,
-        }
+        Self { script, progress, server, path }
     }
 
     pub(super) fn script(&self) -> MutexGuard<'_, Script> {
@@ -73,11 +68,7 @@ impl Engine {
         let script = Arc::clone(&self.script);
         let count = |part| {
             let script = script.lock().unwrap();
-            script
-                .requests
-                .iter()
-                .filter(|path| path.ends_with(part))
-                .count()
+            script.requests.iter().filter(|path| path.ends_with(part)).count()
         };
         let all_follow = |_: &usize| count("/events") >= count("/containers/json").max(1);
         self.progress.wait_for(all_follow).await.unwrap();
@@ -98,14 +89,7 @@ impl Engine {
     /// Waits until a path that contains `part` was asked for.
     pub(super) async fn asked(&mut self, part: &str) {
         let script = Arc::clone(&self.script);
-        let asked = || {
-            script
-                .lock()
-                .unwrap()
-                .requests
-                .iter()
-                .any(|path| path.contains(part))
-        };
+        let asked = || script.lock().unwrap().requests.iter().any(|path| path.contains(part));
         self.progress.wait_for(|_| asked()).await.unwrap();
     }
 
@@ -151,9 +135,7 @@ async fn respond(
         let mut script = script.lock().unwrap();
         script.requests.push(path.clone());
         if path.ends_with("/events") {
-            script
-                .follow_queries
-                .extend(request.uri().query().map(str::to_owned));
+            script.follow_queries.extend(request.uri().query().map(str::to_owned));
         }
         let is_silent = script.silent.iter().any(|part| path.contains(part));
         (is_silent, answer(&mut script, &path))
@@ -188,10 +170,7 @@ fn answer(script: &mut Script, path: &str) -> Option<Body> {
         return Some(text(script.list_text.clone().unwrap_or_else(list)));
     }
     let id = path.strip_suffix("/json")?.rsplit('/').next()?;
-    script
-        .inspect
-        .get(id)
-        .map(|inspected| text(inspected.to_string()))
+    script.inspect.get(id).map(|inspected| text(inspected.to_string()))
 }
 
 fn text(text: String) -> Body {

@@ -14,19 +14,13 @@ async fn a_restarted_engine_is_reconciled() {
     fixture.settings.settle = Duration::ZERO;
     let (a, b) = (id('a'), id('b'));
     let list = vec![listed(a.as_str(), "/first", "bb:1", "running")];
-    let engine = fixture.engine(Script {
-        list,
-        ..Script::default()
-    });
+    let engine = fixture.engine(Script { list, ..Script::default() });
     let (handle, mut changes) = fixture.start();
     assert_eq!(next_name(&mut changes).await, pair("first", "bb:1"));
     engine.stop().await;
 
     let list = vec![listed(b.as_str(), "/second", "bb:2", "running")];
-    let _engine = fixture.engine(Script {
-        list,
-        ..Script::default()
-    });
+    let _engine = fixture.engine(Script { list, ..Script::default() });
     assert_eq!(next(&mut changes).await, Change::Gone(a));
     assert_eq!(next_name(&mut changes).await, pair("second", "bb:2"));
     handle.resolve(a).unwrap();
@@ -40,21 +34,14 @@ async fn a_broken_event_stream_goes_on_where_it_ended() {
     let mut engine = fixture.engine(Script::default());
     let (_handle, mut changes) = fixture.start();
     let attributes = json!({ "name": "web", "image": "bb:1" });
-    engine
-        .send(event("create", id('a').as_str(), &attributes))
-        .await;
+    engine.send(event("create", id('a').as_str(), &attributes)).await;
     assert_eq!(next_name(&mut changes).await, pair("web", "bb:1"));
     engine.send("]garbage".to_owned()).await;
     engine.followed(2).await;
-    engine
-        .send(event("destroy", id('a').as_str(), &attributes))
-        .await;
+    engine.send(event("destroy", id('a').as_str(), &attributes)).await;
     assert_eq!(next(&mut changes).await, Change::Gone(id('a')));
     let queries = engine.script().follow_queries.clone();
-    assert!(
-        queries[1].starts_with("since=1700000000.000000000&"),
-        "{queries:?}"
-    );
+    assert!(queries[1].starts_with("since=1700000000.000000000&"), "{queries:?}");
 }
 
 #[tokio::test]
@@ -66,11 +53,7 @@ async fn garbage_is_counted_and_asked_for_again() {
         listed(a.as_str(), "/web", "bb:1", "running"),
     ];
     let list_text = Some("{\"never".to_owned());
-    let mut engine = fixture.engine(Script {
-        list,
-        list_text,
-        ..Script::default()
-    });
+    let mut engine = fixture.engine(Script { list, list_text, ..Script::default() });
     let (handle, mut changes) = fixture.start();
     engine.asked("/containers/json").await;
     assert!(!handle.ready());
@@ -84,10 +67,7 @@ async fn garbage_is_counted_and_asked_for_again() {
     // An event without an id says nothing, one that is no JSON breaks the stream; both are counted.
     engine.send(event("start", "short", &json!({}))).await;
     engine.send("]garbage".to_owned()).await;
-    engine
-        .script()
-        .list
-        .push(listed(id('b').as_str(), "/more", "bb:2", "running"));
+    engine.script().list.push(listed(id('b').as_str(), "/more", "bb:2", "running"));
     assert_eq!(next_name(&mut changes).await, pair("more", "bb:2"));
     fixture.assert_metric(
         "writetap_identity_request_errors_total{runtime=\"docker\",operation=\"follow\",\
@@ -100,26 +80,16 @@ async fn an_engine_that_never_answers_is_timed_out() {
     let mut fixture = Fixture::new();
     fixture.settings.request_timeout = Duration::from_millis(20);
     fixture.settings.resolve_timeout = Duration::from_millis(100);
-    let mut engine = fixture.engine(Script {
-        silent: vec!["/containers/"],
-        ..Script::default()
-    });
+    let mut engine = fixture.engine(Script { silent: vec!["/containers/"], ..Script::default() });
     let (handle, mut changes) = fixture.start();
     engine.asked("/containers/json").await;
     handle.resolve(id('a')).unwrap();
     assert_eq!(next(&mut changes).await, Change::Unexplained(id('a')));
     assert!(!handle.ready());
-    assert!(
-        fixture
-            .metrics()
-            .contains("operation=\"list\",reason=\"timeout\"")
-    );
+    assert!(fixture.metrics().contains("operation=\"list\",reason=\"timeout\""));
 
     let list = vec![listed(id('a').as_str(), "/late", "bb:1", "running")];
-    *engine.script() = Script {
-        list,
-        ..Script::default()
-    };
+    *engine.script() = Script { list, ..Script::default() };
     assert_eq!(next_name(&mut changes).await, pair("late", "bb:1"));
 }
 
@@ -149,10 +119,7 @@ async fn nobody_to_ask_leaves_it_unexplained_at_once() {
 #[tokio::test]
 async fn an_address_of_another_form_is_refused() {
     let mut fixture = Fixture::new();
-    let settings = Settings {
-        docker: Some("ssh://host".into()),
-        ..Settings::default()
-    };
+    let settings = Settings { docker: Some("ssh://host".into()), ..Settings::default() };
     let metrics = Metrics::register(&mut fixture.registry);
     assert!(Identity::start(settings, metrics).is_err());
 }

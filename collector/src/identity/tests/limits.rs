@@ -8,10 +8,7 @@ use crate::identity::Refused;
 async fn a_full_queue_refuses_and_a_dropped_receiver_ends_the_stage() {
     let mut fixture = Fixture::new();
     fixture.settings.queue = 0;
-    let _engine = fixture.engine(Script {
-        silent: vec!["/"],
-        ..Script::default()
-    });
+    let _engine = fixture.engine(Script { silent: vec!["/"], ..Script::default() });
     let (handle, changes) = fixture.start();
     // A queue of 0 is one of 1; the resolver has not run yet on this thread.
     handle.resolve(id('a')).unwrap();
@@ -36,9 +33,7 @@ async fn as_many_as_there_is_room_for_are_remembered() {
         for digit in ['a', 'b'] {
             let id = id(digit).to_string();
             script.list.push(listed(&id, "/web", "bb:1", "running"));
-            script
-                .inspect
-                .insert(id.clone(), inspected(&id, "/web", "bb:1", "running"));
+            script.inspect.insert(id.clone(), inspected(&id, "/web", "bb:1", "running"));
         }
         let engine = fixture.engine(script);
         let (handle, mut changes) = fixture.start();
@@ -50,10 +45,6 @@ async fn as_many_as_there_is_room_for_are_remembered() {
             assert_eq!(next_known(&mut changes).await.id, id(digit));
         }
         let asked = |path: &&String| path.ends_with("/json") && !path.ends_with("containers/json");
-        assert_eq!(
-            engine.script().requests.iter().filter(asked).count(),
-            inspections,
-            "{limit}"
-        );
+        assert_eq!(engine.script().requests.iter().filter(asked).count(), inspections, "{limit}");
     }
 }

@@ -36,11 +36,7 @@ impl Fixture {
             resolve_timeout: FOREVER,
             ..Settings::default()
         };
-        Self {
-            directory,
-            registry: Registry::with_prefix("writetap"),
-            settings,
-        }
+        Self { directory, registry: Registry::with_prefix("writetap"), settings }
     }
 
     fn engine(&self, script: Script) -> Engine {
@@ -60,10 +56,7 @@ impl Fixture {
 
     fn assert_metric(&self, line: &str) {
         let text = self.metrics();
-        assert!(
-            text.lines().any(|found| found == line),
-            "no `{line}` in:\n{text}"
-        );
+        assert!(text.lines().any(|found| found == line), "no `{line}` in:\n{text}");
     }
 }
 
@@ -72,10 +65,7 @@ fn id(digit: char) -> ContainerId {
 }
 
 async fn next(changes: &mut Receiver<Change>) -> Change {
-    tokio::time::timeout(FOREVER, changes.recv())
-        .await
-        .expect("no change came")
-        .unwrap()
+    tokio::time::timeout(FOREVER, changes.recv()).await.expect("no change came").unwrap()
 }
 
 async fn next_known(changes: &mut Receiver<Change>) -> Container {

@@ -49,10 +49,7 @@ fn a_loss_ends_what_it_may_have_hit_and_marks_the_rest() {
     bench.write(2, &block("other's"));
     bench.write(3, b"shared");
     bench.bodies();
-    bench.push(Chunk {
-        lost_before_bytes: 1,
-        ..chunk(1, b"x\ny\n")
-    });
+    bench.push(Chunk { lost_before_bytes: 1, ..chunk(1, b"x\ny\n") });
     assert_eq!(bench.bodies(), ["own…", "shared…", "x…", "y"]);
     bench.write(2, b" goes on\nz\n");
     assert_eq!(bench.bodies(), ["other's goes on…", "z"]);
@@ -62,10 +59,7 @@ fn a_loss_ends_what_it_may_have_hit_and_marks_the_rest() {
 #[test]
 fn a_loss_before_an_empty_chunk_marks_what_comes_next() {
     let mut bench = Bench::with(|_| ());
-    bench.push(Chunk {
-        lost_before_bytes: 5,
-        ..chunk(1, b"")
-    });
+    bench.push(Chunk { lost_before_bytes: 5, ..chunk(1, b"") });
     bench.write(2, b"a");
     bench.write(2, b"b\nc\n");
     assert_eq!(bench.bodies(), ["ab…", "c"]);
@@ -82,13 +76,7 @@ fn a_write_that_never_ended_counts_as_a_loss() {
     bench.push(part(1, 0, b"abc"));
     bench.finish();
     assert_eq!(bench.bodies(), ["abc…"]);
-    assert_eq!(
-        (
-            bench.metrics.truncated_lost.get(),
-            bench.metrics.flushed_ended.get()
-        ),
-        (1, 1)
-    );
+    assert_eq!((bench.metrics.truncated_lost.get(), bench.metrics.flushed_ended.get()), (1, 1));
 }
 
 #[test]
@@ -116,10 +104,7 @@ fn open_lines_are_flushed_when_idle_and_not_before() {
 fn idle_flush_at_its_limits() {
     let mut never = Bench::with(|settings| settings.idle_flush = Duration::MAX);
     never.write(1, b"a");
-    assert_eq!(
-        never.assembler.next_flush(&never.settings),
-        Some(Timestamp::from_nanos(u64::MAX))
-    );
+    assert_eq!(never.assembler.next_flush(&never.settings), Some(Timestamp::from_nanos(u64::MAX)));
     never.flush_idle(1 << 30);
     assert_eq!(never.bodies(), [""; 0]);
 
@@ -131,11 +116,9 @@ fn idle_flush_at_its_limits() {
 
 #[test]
 fn the_one_that_waited_longest_makes_room() {
-    for (limit, expected) in [
-        (0, ["1", "2", "1", "3"]),
-        (1, ["1", "2", "1", ""]),
-        (2, ["2", "", "", ""]),
-    ] {
+    for (limit, expected) in
+        [(0, ["1", "2", "1", "3"]), (1, ["1", "2", "1", ""]), (2, ["2", "", "", ""])]
+    {
         let mut bench = Bench::with(|settings| {
             settings.partial = Partial::PerWriter;
             settings.max_partial_writers = limit;

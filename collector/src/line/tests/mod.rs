@@ -64,13 +64,7 @@ impl Bench {
             ..chunk
         };
         self.sequence += 1;
-        let Self {
-            assembler,
-            settings,
-            metrics,
-            seen,
-            ..
-        } = self;
+        let Self { assembler, settings, metrics, seen, .. } = self;
         assembler.push(&chunk, settings, metrics, &mut |line| {
             seen.push(line.into());
         });
@@ -83,23 +77,12 @@ impl Bench {
 
     fn flush_idle(&mut self, now_seconds: u64) {
         let now = Timestamp::from_nanos(now_seconds * 1_000_000_000);
-        let Self {
-            assembler,
-            settings,
-            metrics,
-            seen,
-            ..
-        } = self;
+        let Self { assembler, settings, metrics, seen, .. } = self;
         assembler.flush_idle(now, settings, metrics, &mut |line| seen.push(line.into()));
     }
 
     fn finish(&mut self) {
-        let Self {
-            assembler,
-            metrics,
-            seen,
-            ..
-        } = self;
+        let Self { assembler, metrics, seen, .. } = self;
         assembler.finish(metrics, &mut |line| seen.push(line.into()));
     }
 
@@ -119,12 +102,7 @@ fn chunk(pid: u32, payload: &[u8]) -> Chunk<'_> {
         stream: Stream::Stdout,
         mode: Mode::Ebpf,
         time: Timestamp::default(),
-        writer: Some(Writer {
-            pid,
-            tid: pid,
-            uid: 0,
-            comm: [0; 16],
-        }),
+        writer: Some(Writer { pid, tid: pid, uid: 0, comm: [0; 16] }),
         sequence: 0,
         write_bytes: payload.len() as u32,
         offset_bytes: 0,
@@ -145,18 +123,8 @@ fn block(end: &str) -> Vec<u8> {
 
 /// The part from `offset` of a write of 9 bytes by thread `tid` of process 1.
 fn part(tid: u32, offset: u32, payload: &[u8]) -> Chunk<'_> {
-    let writer = Some(Writer {
-        pid: 1,
-        tid,
-        uid: 0,
-        comm: [0; 16],
-    });
-    Chunk {
-        writer,
-        write_bytes: 9,
-        offset_bytes: offset,
-        ..chunk(1, payload)
-    }
+    let writer = Some(Writer { pid: 1, tid, uid: 0, comm: [0; 16] });
+    Chunk { writer, write_bytes: 9, offset_bytes: offset, ..chunk(1, payload) }
 }
 
 #[test]
@@ -170,10 +138,7 @@ fn whole_lines_carry_their_place_and_every_byte_but_the_newline() {
         index,
         truncated: false,
     };
-    assert_eq!(
-        bench.seen,
-        [line(b"a\r", 0), line(b"", 1), line(b"\0\xff", 2)]
-    );
+    assert_eq!(bench.seen, [line(b"a\r", 0), line(b"", 1), line(b"\0\xff", 2)]);
     assert_eq!(bench.assembler.next_flush(&bench.settings), None);
 }
 
@@ -189,11 +154,7 @@ fn a_line_is_of_the_chunk_with_its_first_byte() {
         .collect();
     assert_eq!(
         places,
-        [
-            (&b"x"[..], Some(1), 0, 0),
-            (b"a b", Some(1), 0, 1),
-            (b"y", Some(2), 1, 0)
-        ]
+        [(&b"x"[..], Some(1), 0, 0), (b"a b", Some(1), 0, 1), (b"y", Some(2), 1, 0)]
     );
 }
 
@@ -226,20 +187,10 @@ fn workers_with_block_buffers_do_not_shred_each_other() {
     for pid in [3, 1, 4, 2] {
         bench.write(pid, format!(" end {pid}\n").as_bytes());
     }
-    let lines: Vec<_> = bench
-        .bodies()
-        .into_iter()
-        .filter(|line| !line.starts_with('.'))
-        .collect();
+    let lines: Vec<_> = bench.bodies().into_iter().filter(|line| !line.starts_with('.')).collect();
     assert_eq!(
         lines,
-        [
-            "whole",
-            "begin 3, end 3",
-            "begin 1, end 1",
-            "begin 4, end 4",
-            "begin 2, end 2"
-        ]
+        ["whole", "begin 3, end 3", "begin 1, end 1", "begin 4, end 4", "begin 2, end 2"]
     );
 }
 
@@ -285,15 +236,9 @@ fn the_setting_forces_either_rule() {
 #[test]
 fn a_source_without_writers_has_one() {
     let mut bench = Bench::with(|settings| settings.partial = Partial::PerWriter);
-    bench.push(Chunk {
-        writer: None,
-        ..chunk(0, b"a")
-    });
+    bench.push(Chunk { writer: None, ..chunk(0, b"a") });
     bench.write(1, b"x\n");
-    bench.push(Chunk {
-        writer: None,
-        ..chunk(0, b"b\n")
-    });
+    bench.push(Chunk { writer: None, ..chunk(0, b"b\n") });
     assert_eq!(bench.bodies(), ["x", "ab"]);
 }
 
@@ -303,10 +248,7 @@ fn chunks_of_one_write_find_each_other_under_every_rule() {
         let mut bench = Bench::with(|settings| settings.partial = partial);
         bench.push(part(1, 0, b"abc"));
         bench.push(part(2, 0, b"ABC"));
-        bench.push(Chunk {
-            write_bytes: 6,
-            ..part(3, 0, b"whole\n")
-        });
+        bench.push(Chunk { write_bytes: 6, ..part(3, 0, b"whole\n") });
         bench.write(9, b"other\n");
         bench.push(part(2, 3, b"DEF"));
         bench.push(part(1, 3, b"def\n1\n"));

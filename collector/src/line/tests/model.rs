@@ -30,26 +30,9 @@ struct Owned {
 
 impl Owned {
     fn borrow(&self) -> Chunk<'_> {
-        let writer = self.writer.map(|(pid, tid)| Writer {
-            pid,
-            tid,
-            uid: 0,
-            comm: [0; 16],
-        });
-        let Self {
-            write_bytes,
-            offset_bytes,
-            lost_before_bytes,
-            ref payload,
-            ..
-        } = *self;
-        Chunk {
-            writer,
-            write_bytes,
-            offset_bytes,
-            lost_before_bytes,
-            ..chunk(0, payload)
-        }
+        let writer = self.writer.map(|(pid, tid)| Writer { pid, tid, uid: 0, comm: [0; 16] });
+        let Self { write_bytes, offset_bytes, lost_before_bytes, ref payload, .. } = *self;
+        Chunk { writer, write_bytes, offset_bytes, lost_before_bytes, ..chunk(0, payload) }
     }
 
     fn pid(&self) -> Option<u32> {
@@ -117,10 +100,7 @@ impl Model {
         let mut at = if starts_write {
             let own = |line: &ModelLine| line.waits == For::Process && same_process(line);
             let shared = |line: &ModelLine| line.waits == For::All;
-            self.open
-                .iter()
-                .position(own)
-                .or_else(|| self.open.iter().position(shared))
+            self.open.iter().position(own).or_else(|| self.open.iter().position(shared))
         } else {
             self.open.iter().position(in_write)
         };
@@ -136,13 +116,7 @@ impl Model {
                 };
                 index += 1;
                 let (waits, last_writer) = (For::Process, chunk.writer);
-                self.open.push(ModelLine {
-                    seen,
-                    bytes: 0,
-                    waits,
-                    last_writer,
-                    touched: now,
-                });
+                self.open.push(ModelLine { seen, bytes: 0, waits, last_writer, touched: now });
                 self.open.len() - 1
             });
             let line = &mut self.open[place];
@@ -161,10 +135,7 @@ impl Model {
             }
             self.discarded += 1;
             if line.bytes == settings.max_bytes + 1 {
-                self.out.push(Seen {
-                    truncated: true,
-                    ..line.seen.clone()
-                });
+                self.out.push(Seen { truncated: true, ..line.seen.clone() });
             }
         }
         if let (Some(place), false) = (at, chunk.payload.is_empty()) {
@@ -185,11 +156,7 @@ impl Model {
             _ if taken => For::Process,
             _ => For::All,
         };
-        let mut waiting: Vec<_> = self
-            .open
-            .iter()
-            .filter(|line| line.waits != For::All)
-            .collect();
+        let mut waiting: Vec<_> = self.open.iter().filter(|line| line.waits != For::All).collect();
         if waiting.len() > settings.max_partial_writers {
             waiting.sort_by_key(|line| line.touched);
             let (sequence, index) = (waiting[0].seen.sequence, waiting[0].seen.index);
@@ -222,11 +189,8 @@ fn any_chunk() -> impl Strategy<Value = Owned> {
     let lost = prop_oneof![9 => Just(0u64), 1 => Just(1u64)];
     // A short write, a block, and the first, a middle and the last chunk of a write of several.
     (writer, lost, payload(), 0..6u8).prop_map(|(writer, lost_before_bytes, end, kind)| {
-        let payload = if kind == 0 {
-            [vec![b'.'; BLOCK_BYTES as usize], end].concat()
-        } else {
-            end
-        };
+        let payload =
+            if kind == 0 { [vec![b'.'; BLOCK_BYTES as usize], end].concat() } else { end };
         let len = payload.len() as u32;
         let (offset_bytes, write_bytes) = match kind {
             1 => (0, len + 1),
@@ -234,13 +198,7 @@ fn any_chunk() -> impl Strategy<Value = Owned> {
             3 => (BLOCK_BYTES, BLOCK_BYTES + len),
             _ => (0, len),
         };
-        Owned {
-            writer,
-            write_bytes,
-            offset_bytes,
-            lost_before_bytes,
-            payload,
-        }
+        Owned { writer, write_bytes, offset_bytes, lost_before_bytes, payload }
     })
 }
 
