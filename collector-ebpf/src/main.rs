@@ -10,6 +10,10 @@
 )]
 
 #[cfg(target_arch = "bpf")]
+#[expect(
+    clippy::inline_always,
+    reason = "a function that is not inlined is a call that the verifier follows anew at each site"
+)]
 mod probe;
 
 /// The programs exist for the BPF target only; built for the host, the binary is empty.

@@ -11,7 +11,7 @@ pub(super) enum Call {
     Unseen(usize),
 }
 
-/// The call of a number, if it writes. arch/x86/entry/syscalls/syscall_64.tbl
+/// The call of a number, if it writes. `arch/x86/entry/syscalls/syscall_64.tbl`
 #[inline(always)]
 pub(super) fn call(number: u64) -> Option<Call> {
     Some(match number {
@@ -24,11 +24,11 @@ pub(super) fn call(number: u64) -> Option<Call> {
     })
 }
 
-/// Index in `struct pt_regs`, in words, of the system call's number. arch/x86/include/asm/ptrace.h
+/// Index in `struct pt_regs`, in words, of the system call's number. `arch/x86/include/asm/ptrace.h`
 pub(super) const NUMBER: usize = 15;
 
 /// The same of its first three arguments: di, si, dx.
 pub(super) const ARGUMENTS: [usize; 3] = [14, 13, 12];
 
-/// `thread_info.status`: the current system call is a 32-bit one. arch/x86/include/asm/thread_info.h
+/// `thread_info.status`: the current system call is a 32-bit one. `arch/x86/include/asm/thread_info.h`
 pub(super) const TS_COMPAT: u32 = 2;

@@ -31,6 +31,7 @@ pub(super) struct Write {
 }
 
 /// Where the bytes are, in the writer's memory.
+#[derive(Clone, Copy)]
 pub(super) enum Source {
     /// `count` bytes were offered at `address`.
     Buffer { address: u64, bytes: u64 },
@@ -233,19 +234,15 @@ fn next_segment(scratch: &mut Scratch) -> bool {
         return false;
     }
     // SAFETY: the helper checks the address; `struct iovec` is two words.
-    match unsafe { read_user(walk.vector as *const [u64; 2]) } {
-        Ok([base, length]) => {
-            walk.segment = base;
-            walk.segment_bytes = length;
-            walk.vector += 16;
-            walk.vectors -= 1;
-            true
-        }
-        Err(_) => {
-            walk.first_loss = walk.first_loss.or(LossReason::Fault);
-            false
-        }
-    }
+    let Ok([base, length]) = (unsafe { read_user(walk.vector as *const [u64; 2]) }) else {
+        walk.first_loss = walk.first_loss.or(LossReason::Fault);
+        return false;
+    };
+    walk.segment = base;
+    walk.segment_bytes = length;
+    walk.vector += 16;
+    walk.vectors -= 1;
+    true
 }
 
 /// Sends what is gathered, or counts it as lost.

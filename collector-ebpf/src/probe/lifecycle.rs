@@ -37,7 +37,8 @@ pub(super) fn made(ctx: &BtfTracePointContext, cgroup: *const u8) {
         return;
     }
     *container = Container::new(container.id);
-    if CONTAINERS.insert(id, &*container, u64::from(BPF_NOEXIST)).is_err()
+    let container: &Container = container;
+    if CONTAINERS.insert(id, container, u64::from(BPF_NOEXIST)).is_err()
         || CGROUPS.insert(id, id, 0).is_err()
     {
         full(ctx);
