@@ -70,8 +70,8 @@ pub enum DecodeError {
 
 /// Decodes a record; `wall` turns its time into wall-clock time.
 pub fn decode(record: &[u8], wall: impl Fn(u64) -> Timestamp) -> Result<Event<'_>, DecodeError> {
-    let (header, payload) =
-        Header::ref_from_prefix(record).map_err(|_| DecodeError::Short { length: record.len() })?;
+    let (header, payload) = Header::ref_from_prefix(record)
+        .map_err(|_size| DecodeError::Short { length: record.len() })?;
     if payload.len() != header.captured_bytes as usize {
         let (length, captured) = (payload.len(), header.captured_bytes);
         return Err(DecodeError::Length { length, captured });

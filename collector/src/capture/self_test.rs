@@ -44,8 +44,8 @@ pub enum SelfTestError {
 /// what is in the ring meanwhile is thrown away.
 pub(super) fn run(reader: &mut Reader, control: &Control) -> Result<(), SelfTestError> {
     let own = own_cgroup().ok_or(SelfTestError::Cgroup)?;
-    let id =
-        ContainerId::from_bytes(&[b'0'; ContainerId::LEN]).map_err(|_| SelfTestError::Cgroup)?;
+    let id = ContainerId::from_bytes(&[b'0'; ContainerId::LEN])
+        .map_err(|_never| SelfTestError::Cgroup)?;
     let (_read_end, mut write_end) = pipe().map_err(SelfTestError::Pipe)?;
     let stat = fstat(write_end.as_fd()).map_err(|error| SelfTestError::Pipe(error.into()))?;
     let device = major(stat.st_dev) << 20 | minor(stat.st_dev);

@@ -109,10 +109,14 @@ map:
                 }
             }
             Content::Sequence(items) => {
-                items.iter_mut().for_each(|item| unescape(&mut item.content))
+                for item in items {
+                    unescape(&mut item.content);
+                }
             }
             Content::Mapping(entries) => {
-                entries.iter_mut().for_each(|(_, value)| unescape(&mut value.content))
+                for (_, value) in entries {
+                    unescape(&mut value.content);
+                }
             }
         }
     }

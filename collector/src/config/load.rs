@@ -129,7 +129,9 @@ impl Expansion<'_> {
                         *origin = Origin::Environment;
                     }
                     Err(errors) => {
-                        errors.iter().for_each(|error| self.problem(position, error.to_string()))
+                        for error in errors {
+                            self.problem(position, error.to_string());
+                        }
                     }
                 }
             }

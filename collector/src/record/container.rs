@@ -22,7 +22,7 @@ impl ContainerId {
     /// The id of raw digits.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidContainerId> {
         let invalid = || InvalidContainerId { text: String::from_utf8_lossy(bytes).into_owned() };
-        let digits: [u8; Self::LEN] = bytes.try_into().map_err(|_| invalid())?;
+        let digits: [u8; Self::LEN] = bytes.try_into().map_err(|_length| invalid())?;
         let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         if digits.iter().all(is_digit) { Ok(Self(digits)) } else { Err(invalid()) }
     }

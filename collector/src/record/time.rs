@@ -32,9 +32,9 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = i64::try_from(self.0 / 1_000_000_000).map_err(|_| fmt::Error)?;
-        let fraction = i32::try_from(self.0 % 1_000_000_000).map_err(|_| fmt::Error)?;
-        let time = jiff::Timestamp::new(seconds, fraction).map_err(|_| fmt::Error)?;
+        let seconds = i64::try_from(self.0 / 1_000_000_000).map_err(|_range| fmt::Error)?;
+        let fraction = i32::try_from(self.0 % 1_000_000_000).map_err(|_range| fmt::Error)?;
+        let time = jiff::Timestamp::new(seconds, fraction).map_err(|_range| fmt::Error)?;
         write!(f, "{time:.9}")
     }
 }

@@ -92,10 +92,10 @@ fn check_tls(name: &str, tls: &file::Tls, findings: &mut Findings<'_>) {
     }
     match (certificate_file, key_file) {
         (Some(_), None) => {
-            findings.add(&["sinks", name, "tls", "certificate_file"], "needs `key_file` beside it")
+            findings.add(&["sinks", name, "tls", "certificate_file"], "needs `key_file` beside it");
         }
         (None, Some(_)) => {
-            findings.add(&["sinks", name, "tls", "key_file"], "needs `certificate_file` beside it")
+            findings.add(&["sinks", name, "tls", "key_file"], "needs `certificate_file` beside it");
         }
         _ => {}
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{Findings, kafka};
 use crate::buffer::{QueueSettings, WhenFull};
 use crate::config::file::{self, Document};
+use crate::config::units::Interval;
 use crate::sink::{
     ConsoleFormat, ConsoleSettings, FileCompression, FileSettings, Format, Settings,
 };
@@ -87,7 +88,7 @@ fn file_settings(file: &file::File) -> FileSettings {
             file::FileFormat::Raw => Format::Raw,
         },
         rotate_bytes: max_bytes.bytes(),
-        rotate_after: max_age.map_or(Duration::ZERO, |age| age.duration()),
+        rotate_after: max_age.map_or(Duration::ZERO, Interval::duration),
         keep_files: *max_files as usize,
         compression: match compression {
             file::Compression::None => FileCompression::None,
