@@ -161,10 +161,7 @@ fn records_of_a_batch_that_is_too_large_are_sent_one_by_one() {
 #[test]
 fn what_librdkafka_gives_up_is_sent_again() {
     let cluster = Cluster::start();
-    let options = [("retries", "0"), ("enable.idempotence", "false")];
-    let options = options
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .into();
+    let options = [("retries".to_owned(), "0".to_owned())].into();
     let (mut kafka, registry) = open(&Settings {
         options,
         ..cluster.settings()
@@ -182,7 +179,10 @@ fn what_librdkafka_gives_up_is_sent_again() {
 #[test]
 fn a_producer_that_cannot_go_on_is_made_anew() {
     let cluster = Cluster::start();
-    let (mut kafka, _) = cluster.open();
+    let (mut kafka, _) = open(&Settings {
+        idempotence: true,
+        ..cluster.settings()
+    });
     let code = Code::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
     cluster.0.request_errors(RDKafkaApiKey::Produce, &[code]);
     let mut deliveries = Deliveries::of("web");
@@ -264,6 +264,7 @@ fn says_which_option_is_wrong() {
     assert!(option("delivery.report.only.error", "true").contains("may not be set"));
     let acks = error(Settings {
         acks: Acks::Leader,
+        idempotence: true,
         ..cluster.settings()
     });
     assert!(
