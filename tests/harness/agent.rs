@@ -33,20 +33,17 @@ pub(crate) struct Agent {
 impl Agent {
     /// Starts a collector and waits until it is ready.
     pub(crate) fn start(config: &Config) -> Result<Self> {
-        let mut agent = Self::launch(config)?;
-        agent.until("the collector's readiness", |agent| {
-            Ok(agent
-                .get("/readyz")
-                .ok()
-                .filter(|(code, _)| *code == 200)
-                .map(|_| ()))
-        })?;
-        Ok(agent)
+        Self::launch(config, None)?.ready()
+    }
+
+    /// The same with its standard output into another file: [`Self::records`] has none of it.
+    pub(crate) fn start_into(config: &Config, stdout: File) -> Result<Self> {
+        Self::launch(config, Some(stdout))?.ready()
     }
 
     /// Starts a collector that may not get ready; waits until it answers at all.
     pub(crate) fn start_unready(config: &Config) -> Result<Self> {
-        let mut agent = Self::launch(config)?;
+        let mut agent = Self::launch(config, None)?;
         agent.until("the collector's answer", |agent| {
             Ok(agent.get("/healthz").ok())
         })?;
@@ -107,6 +104,11 @@ impl Agent {
         Ok((code, body.to_owned()))
     }
 
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// What it said on stderr so far.
     pub(crate) fn said(&self) -> String {
         self.process.said()
@@ -149,7 +151,18 @@ impl Agent {
         Ok(records)
     }
 
-    fn launch(config: &Config) -> Result<Self> {
+    fn ready(mut self) -> Result<Self> {
+        self.until("the collector's readiness", |agent| {
+            Ok(agent
+                .get("/readyz")
+                .ok()
+                .filter(|(code, _)| *code == 200)
+                .map(|_| ()))
+        })?;
+        Ok(self)
+    }
+
+    fn launch(config: &Config, stdout: Option<File>) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let [admin] = broker::free_addresses()?;
         let file = folder.path().join("writetap.yaml");
@@ -160,7 +173,8 @@ impl Agent {
             .arg("run")
             .arg("--config")
             .arg(&file);
-        let stdout = File::create(folder.path().join("stdout"))?;
+        let kept = File::create(folder.path().join("stdout"))?;
+        let stdout = stdout.unwrap_or(kept);
         let process = Process::start(&mut command, &folder.path().join("stderr"), Some(stdout))?;
         Ok(Self {
             process,

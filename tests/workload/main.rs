@@ -20,11 +20,13 @@
 //! | `threads T N` | N lines of each of T threads at once (seeds 1 to T) |
 //! | `workers W N` | N lines of each of W processes (seeds 1 to W), in blocks of 4096 bytes that cut lines |
 //! | `flood BYTES` | lines of 100 bytes as fast as it can |
+//! | `stream GATE N RATE` | when GATE, a FIFO, is opened for writing: N lines of 200 bytes that begin with their time, RATE a second |
 //! | `identify` | `pid tid uid comm` of the main thread and of one called `second` |
 
 mod body;
 mod process;
 mod scm_rights;
+mod stream;
 mod ways;
 
 use std::io;
@@ -51,6 +53,7 @@ fn main() -> io::Result<()> {
         ["threads", threads, count] => ways::threads(number(threads)?, number(count)?),
         ["workers", workers, count] => ways::workers(number(workers)?, number(count)?),
         ["flood", bytes] => ways::flood(number(bytes)?),
+        ["stream", gate, count, rate] => stream::stream(gate, number(count)?, number(rate)?),
         ["identify"] => ways::identify(),
         _ => Err(io::Error::other(format!("no such command: {arguments:?}"))),
     }

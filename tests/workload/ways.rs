@@ -21,7 +21,7 @@ const BLOCK: usize = 4096;
 const MAX_SEGMENTS: usize = 1024;
 
 /// The whole of `bytes` in one write.
-fn write_once(fd: impl AsFd, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_once(fd: impl AsFd, bytes: &[u8]) -> io::Result<()> {
     let written = write(fd, bytes)?;
     if written == bytes.len() {
         Ok(())

@@ -1,0 +1,90 @@
+//! What a line costs when one container writes as fast as it can.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::DISCARD;
+use crate::harness::{self, Agent, Broker, Config, Engine, Site};
+use crate::report::{Budget, Report};
+use crate::source::{Containers, Stream};
+use crate::usage::{self, cpu};
+
+const LINES: u64 = 1_000_000;
+/// How often it is asked how far it has come: asking costs.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// How often at most.
+const LOOKS: u32 = 240;
+
+pub(crate) fn measure(report: &mut Report) -> Result<()> {
+    let engine = harness::engine_alone()?.context("no engine")?;
+    for driver in ["json-file", "local", "none"] {
+        let config = Config::new(&engine).sinks(DISCARD);
+        let (collector, docker) = run(&engine, driver, &config)?;
+        if driver == "json-file" {
+            budget(report, "discard", collector, 0.5);
+        }
+        report.note(
+            format!("the same lines: Docker, {driver}"),
+            docker,
+            "CPU s / 1 M lines",
+        );
+        report.note(
+            format!("the same lines: Docker, {driver} ÷ collector"),
+            docker / collector,
+            "×",
+        );
+    }
+    let file = Site::get()?.folder("sink")?.join("lines.json");
+    let sinks = format!("out: {{ type: file, path: \"{}\" }}", file.display());
+    let (collector, _) = run(&engine, "none", &Config::new(&engine).sinks(sinks))?;
+    budget(report, "JSON to a file", collector, 1.0);
+    let broker = harness::broker()?.context("no broker")?;
+    let (collector, _) = run(&engine, "none", &Config::new(&engine).sinks(kafka(broker)))?;
+    budget(report, "Kafka", collector, 1.3);
+    Ok(())
+}
+
+fn budget(report: &mut Report, sink: &str, collector: f64, limit: f64) {
+    let what = format!("one container at full speed, {sink}");
+    report.check(what, collector, "CPU s / 1 M lines", Budget::AtMost(limit));
+}
+
+fn kafka(broker: &Broker) -> String {
+    format!(
+        "out: {{ type: kafka, brokers: [\"{}\"], topic: cost }}",
+        broker.address()
+    )
+}
+
+/// CPU seconds of the collector and of Docker for a million lines.
+fn run(engine: &Engine, driver: &str, config: &Config) -> Result<(f64, f64)> {
+    let agent = Agent::start(config)?;
+    let stream = Stream {
+        lines: LINES,
+        rate: 0,
+    };
+    let mut container = Containers::start(engine, driver, 1, stream)?;
+    let before = (cpu(agent.pid())?, usage::Engine::now()?);
+    container.go()?;
+    let mut delivered = 0;
+    for _ in 0..LOOKS {
+        sleep(LOOK_AGAIN);
+        let metrics = agent.metrics()?;
+        delivered = metrics.sum("writetap_sink_records_total", &[]);
+        let lost = metrics.sum("writetap_node_lost_writes_total", &[]);
+        ensure!(lost == 0, "{lost} of {LINES} lines were lost");
+        if delivered >= LINES {
+            break;
+        }
+    }
+    ensure!(
+        delivered == LINES,
+        "{delivered} of {LINES} lines were delivered"
+    );
+    let collector = cpu(agent.pid())?.saturating_sub(before.0);
+    let docker = usage::Engine::now()?.since(&before.1);
+    agent.stop([])?;
+    Ok((collector.as_secs_f64(), docker.as_secs_f64()))
+}
