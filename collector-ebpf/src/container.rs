@@ -7,6 +7,9 @@ use crate::LossReason;
 /// Hexadecimal digits of a container id in a cgroup's name.
 pub const CONTAINER_ID_BYTES: usize = 64;
 
+/// Cgroups below a container's own that are watched with it. A container that may make cgroups must not fill the map.
+pub const MAX_NESTED: u32 = 1024;
+
 /// Streams of a container that are counted apart; the index is a [`crate::StreamTag`].
 pub const STREAMS: usize = 2;
 
@@ -98,8 +101,8 @@ pub struct Container {
     pub bucket: Bucket,
     /// A [`State`].
     pub state: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// Cgroups made below its own and not removed yet; at most [`MAX_NESTED`] are watched.
+    pub nested: u32,
     /// Counts, by [`crate::StreamTag`].
     pub streams: [Counters; STREAMS],
 }
@@ -126,7 +129,7 @@ impl Container {
             sequence: 0,
             bucket: Bucket { tokens_bytes: 0, refilled_ns: 0 },
             state: State::Pending as u32,
-            reserved: 0,
+            nested: 0,
             streams: [ZERO; STREAMS],
         }
     }

@@ -17,8 +17,6 @@ pub mod buffer;
 pub mod capture;
 pub mod cli;
 pub mod config;
-#[cfg(fuzzing)]
-pub mod fuzz;
 pub mod identity;
 pub mod line;
 pub mod logging;

@@ -90,7 +90,7 @@ pub(super) fn report_unseen(container: &mut Container, write: &Write) {
     account::finished(counters, FirstLoss::new(LossReason::Unseen));
     let lost_bytes = counters.lost_total_bytes;
     let sequence = take_next(&mut container.sequence);
-    ring::announce(Kind::Unseen, |header| {
+    ring::announce(Kind::Unseen, ring::wake(ring::unread_bytes()), |header| {
         header.cgroup_id = write.root;
         header.sequence = sequence;
         header.lost_bytes = lost_bytes;

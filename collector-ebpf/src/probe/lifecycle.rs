@@ -5,7 +5,7 @@ use aya_ebpf::helpers::bpf_get_current_cgroup_id;
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_str};
 use aya_ebpf::programs::BtfTracePointContext;
 use aya_log_ebpf::warn;
-use collector_ebpf::{CONTAINER_ID_BYTES, Container, FileId, Kind, NodeCounter, State};
+use collector_ebpf::{CONTAINER_ID_BYTES, Container, FileId, Kind, MAX_NESTED, NodeCounter, State};
 
 use super::account;
 use super::file::File;
@@ -25,7 +25,7 @@ pub(super) fn made(ctx: &BtfTracePointContext, cgroup: *const u8) {
     let parent = read::<u64>(node, offsets().get(|o| &o.kernfs_parent)).and_then(node_id);
     // SAFETY: the value is copied at once.
     if let Some(&root) = parent.and_then(|parent| unsafe { CGROUPS.get(parent) }) {
-        if CGROUPS.insert(id, root, 0).is_err() {
+        if !may_nest(root) || CGROUPS.insert(id, root, 0).is_err() {
             full(ctx);
         }
         return;
@@ -44,7 +44,20 @@ pub(super) fn made(ctx: &BtfTracePointContext, cgroup: *const u8) {
         full(ctx);
         return;
     }
-    ring::announce(Kind::Created, |header| header.cgroup_id = id);
+    ring::announce(Kind::Created, ring::WAKE, |header| header.cgroup_id = id);
+}
+
+/// Takes a place for one more cgroup of the container, if there is one.
+#[inline(always)]
+fn may_nest(root: u64) -> bool {
+    let Some(container) = CONTAINERS.get_ptr_mut(root) else { return false };
+    // SAFETY: user space removes the entry only when nothing runs in the cgroup. A lost race moves the bound by one.
+    let nested = unsafe { &mut (*container).nested };
+    if *nested >= MAX_NESTED {
+        return false;
+    }
+    *nested += 1;
+    true
 }
 
 #[inline(always)]
@@ -60,14 +73,19 @@ pub(super) fn removed(cgroup: *const u8) {
     // SAFETY: the value is copied at once.
     let Some(&root) = (unsafe { CGROUPS.get(id) }) else { return };
     let _absent = CGROUPS.remove(id);
+    if let Some(container) = CONTAINERS.get_ptr_mut(root) {
+        // SAFETY: user space removes the entry only after it read the state `Gone`.
+        let container = unsafe { &mut *container };
+        if root == id {
+            container.state = State::Gone as u32;
+        } else if container.nested > 0 {
+            container.nested -= 1;
+        }
+    }
     if root != id {
         return;
     }
-    if let Some(container) = CONTAINERS.get_ptr_mut(id) {
-        // SAFETY: user space removes the entry only after it read this state.
-        unsafe { (*container).state = State::Gone as u32 }
-    }
-    ring::announce(Kind::Gone, |header| header.cgroup_id = id);
+    ring::announce(Kind::Gone, ring::WAKE, |header| header.cgroup_id = id);
 }
 
 /// A program was executed. The first in a container's cgroup is its entry point, whose fds 1 and 2 are what the runtime

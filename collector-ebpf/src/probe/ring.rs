@@ -68,19 +68,22 @@ pub(super) fn put(scratch: &mut Scratch, payload_bytes: u64, unread_bytes: u64) 
     RING.output::<[u8]>(record, wake(unread_bytes)).is_ok()
 }
 
-/// Puts a record without payload that tells user space of an event, and wakes it.
+/// The flag that wakes the reader at once.
+pub(super) const WAKE: u64 = BPF_RB_FORCE_WAKEUP as u64;
+
+/// Puts a record without payload that tells user space of an event.
 #[inline(always)]
-pub(super) fn announce(kind: Kind, fill: impl FnOnce(&mut Header)) {
+pub(super) fn announce(kind: Kind, wake: u64, fill: impl FnOnce(&mut Header)) {
     let mut header = Header { time_ns: now_ns(), kind: kind as u8, ..Header::default() };
     fill(&mut header);
-    if RING.output::<[u8]>(header.as_bytes(), u64::from(BPF_RB_FORCE_WAKEUP)).is_err() {
+    if RING.output::<[u8]>(header.as_bytes(), wake).is_err() {
         account::node(NodeCounter::EventLost);
     }
 }
 
 /// The flag for the next record: who sleeps for one tick is woken by a filling ring, who sleeps for long by anything.
 #[inline(always)]
-fn wake(unread_bytes: u64) -> u64 {
+pub(super) fn wake(unread_bytes: u64) -> u64 {
     let no = u64::from(BPF_RB_NO_WAKEUP);
     let Some(reader) = READER.get_ptr_mut(0) else { return no };
     // SAFETY: the pointer is of a map value; a lost race costs one wake-up or one tick.
@@ -92,5 +95,5 @@ fn wake(unread_bytes: u64) -> u64 {
     }
     // SAFETY: as above.
     unsafe { *reader = Reader::Awake as u32 }
-    u64::from(BPF_RB_FORCE_WAKEUP)
+    WAKE
 }

@@ -2,7 +2,7 @@
 
 use aya_ebpf::helpers::bpf_get_current_cgroup_id;
 use aya_ebpf::helpers::generated::bpf_get_current_task;
-use collector_ebpf::{Container, FileId, Kind, NodeCounter, StreamTag};
+use collector_ebpf::{Container, FileId, Header, Kind, NodeCounter, StreamTag};
 
 use super::account;
 use super::arch::{self, Call};
@@ -43,7 +43,8 @@ pub(super) fn returned(registers: *const u64, result: i64) {
     let Some(id) = file.id() else { return };
     // SAFETY: user space removes the entry only when nothing runs in the cgroup.
     let Some(stream) = stream_of(unsafe { &*container }, &id) else {
-        discover(root, descriptor, file, &id);
+        // SAFETY: as above.
+        discover(unsafe { &mut *container }, root, descriptor, file, &id);
         return;
     };
     let address = register(arch::ARGUMENTS[1]);
@@ -70,14 +71,20 @@ fn stream_of(container: &Container, id: &FileId) -> Option<StreamTag> {
     }
 }
 
-/// Announces a regular file the first time it is written.
+/// Announces a regular file the first time it is written. A container can make files without end, so it pays for them
+/// like for its lines, and wakes nobody.
 #[inline(always)]
-fn discover(root: u64, descriptor: u64, file: File, id: &FileId) {
+fn discover(container: &mut Container, root: u64, descriptor: u64, file: File, id: &FileId) {
     if !file.is_regular() || FILES.get_ptr(id).is_some() {
         return;
     }
+    let (unread_bytes, now_ns) = (ring::unread_bytes(), ring::now_ns());
+    if !ring::may_add(&mut container.bucket, unread_bytes, size_of::<Header>() as u64, now_ns) {
+        // It is announced at a later write.
+        return;
+    }
     let _full = FILES.insert(id, 1, 0);
-    ring::announce(Kind::Discovery, |header| {
+    ring::announce(Kind::Discovery, ring::wake(unread_bytes), |header| {
         header.cgroup_id = root;
         header.inode = id.inode;
         header.device = id.device;

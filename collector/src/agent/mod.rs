@@ -142,8 +142,6 @@ impl Agent {
                 .map_err(Error::Identity)?;
         let roster = Roster::new(Arc::clone(&control));
         registry.register_collector(Box::new(roster.clone()));
-        serve(&config, registry, handle.clone()).await?;
-
         let present = present::find(&stage_metrics.identity).map_err(Error::Scan)?;
         let unwatched = present::watch(&present, &control);
         metrics.watch_errors.inc_by(unwatched as u64);
@@ -156,6 +154,7 @@ impl Agent {
 
         let (commands, received) = bounded(8);
         let (ends, pipeline_ended) = oneshot::channel();
+        let identity = handle.clone();
         let table = Table::new(table_settings(&config), control, handle, roster, metrics.clone());
         let pipeline = Pipeline {
             reader,
@@ -174,6 +173,7 @@ impl Agent {
             pipeline.run();
         });
         thread.map_err(|source| Error::Process { action: "start the capture thread", source })?;
+        serve(&config, registry, identity).await?;
         Ok(Self {
             config,
             stage_metrics,

@@ -61,18 +61,25 @@ impl Pipeline {
     pub(super) fn run(mut self) {
         let mut ticked = Instant::now();
         let mut reconciled = ticked;
+        self.with_output(Timestamp::now(), Table::reconcile);
         loop {
             let finish = self.obey();
             let began = Timestamp::now();
             let is_empty = self.drain(began);
             let now = Instant::now();
-            if is_empty && now.duration_since(ticked) >= TICK {
+            if now.duration_since(ticked) >= TICK {
                 ticked = now;
-                self.with_output(began, |table, output| table.tick(now, began, output));
-                if now.duration_since(reconciled) >= self.reconcile_interval {
-                    reconciled = now;
-                    self.with_output(began, Table::reconcile);
-                }
+                self.with_output(began, |table, output| {
+                    if is_empty {
+                        table.flush_idle(began, output);
+                    }
+                    table.tick(now, output);
+                });
+            }
+            // What is in the ring comes first: it may be the last bytes of a container that has gone.
+            if is_empty && now.duration_since(reconciled) >= self.reconcile_interval {
+                reconciled = now;
+                self.with_output(began, Table::reconcile);
             }
             if is_empty && finish {
                 break;

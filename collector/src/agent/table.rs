@@ -129,11 +129,15 @@ impl Table {
         }
     }
 
-    /// What is due by time. `drained`: everything written before then has been pushed.
-    pub(super) fn tick(&mut self, now: Instant, drained: Timestamp, output: &mut Output<'_>) {
+    /// Ends lines that nobody has continued for long. `drained`: everything written before then has been pushed.
+    pub(super) fn flush_idle(&mut self, drained: Timestamp, output: &mut Output<'_>) {
         for life in self.lives.values_mut() {
             life.flush_idle(drained, output);
         }
+    }
+
+    /// What else is due by time.
+    pub(super) fn tick(&mut self, now: Instant, output: &mut Output<'_>) {
         self.ask_again(now, output);
         self.forget(now);
         self.metrics.held_bytes.set(self.budget.held_bytes() as i64);

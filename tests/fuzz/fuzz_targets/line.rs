@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
-use collector::fuzz::line::{Assembler, Metrics, Partial, Settings};
-use collector::fuzz::record::{Chunk, Line, Mode, Stream, Timestamp, Writer};
+use collector::line::{Assembler, Metrics, Partial, Settings};
+use collector::record::{Chunk, Line, Mode, Stream, Timestamp, Writer};
 use libfuzzer_sys::fuzz_target;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;

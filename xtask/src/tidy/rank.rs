@@ -15,7 +15,7 @@ const RANKS: [&[&str]; 6] = [
     &["config", "metrics"],
     &["agent"],
     &["logging"],
-    &["cli", "fuzz"],
+    &["cli"],
 ];
 
 /// The module of the collector that `path` belongs to.

@@ -1,6 +1,7 @@
-//! What this machine allows, read from `/proc` and `/sys` and by knocking at sockets. Loads nothing into the kernel.
+//! What this machine allows, read from `/proc` and `/sys`, by knocking at sockets, and by trying.
 
 mod capability;
+mod coverage;
 
 use std::fs::{self, File};
 use std::io;
@@ -21,7 +22,7 @@ pub struct Report {
 impl Report {
     /// Whether nothing is missing.
     pub fn is_able(&self) -> bool {
-        self.findings.iter().all(|finding| finding.status != Status::Missing)
+        !self.findings.iter().any(Finding::is_missing)
     }
 }
 
@@ -40,6 +41,11 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// Whether Writetap cannot do its work because of it.
+    pub fn is_missing(&self) -> bool {
+        self.status == Status::Missing
+    }
+
     /// All is well.
     pub fn ok(topic: &'static str, detail: impl Into<String>) -> Self {
         Self { topic, status: Status::Ok, detail: detail.into(), remedy: None }
@@ -94,8 +100,15 @@ impl Default for Roots {
 /// The oldest kernel with the ring buffer and `CAP_BPF`: <https://docs.kernel.org/bpf/ringbuf.html>
 const OLDEST_KERNEL: (u32, u32) = (5, 8);
 
-/// Looks at everything that the configuration needs.
+/// Looks at everything that the configuration needs, and loads the probe for a moment.
 pub fn examine(config: &Config, roots: &Roots) -> Report {
+    let mut report = inspect(config, roots);
+    report.findings.extend(coverage::examine(&config.capture));
+    report
+}
+
+/// Looks at everything that the configuration needs, and changes nothing.
+fn inspect(config: &Config, roots: &Roots) -> Report {
     let mut findings = vec![kernel(roots), btf(&config.capture.btf), lockdown(roots)];
     findings.extend(capability::examine(roots));
     findings.push(cgroup(roots));

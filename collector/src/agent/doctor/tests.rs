@@ -28,7 +28,7 @@ fn statuses(change: impl Fn(&Path)) -> Vec<(&'static str, Status)> {
         socket.display()
     );
     let config = Config::parse("test", text.as_bytes(), &|_| None).unwrap();
-    let report = examine(&config, &Roots { proc: root.join("proc"), sys: root.join("sys") });
+    let report = inspect(&config, &Roots { proc: root.join("proc"), sys: root.join("sys") });
     let bad = report.findings.iter().filter(|finding| finding.status != Status::Ok);
     bad.map(|finding| (finding.topic, finding.status)).collect()
 }

@@ -22,13 +22,14 @@ pub struct Capture {
     /// How long a captured write may wait in the buffer before the agent wakes up. Shorter is sooner and costs more.
     #[schemars(extend("x-minimum" = "1ms", "x-maximum" = "1s"))]
     pub wake_interval: Interval,
-    /// Containers watched at the same time; cgroups below a container count too. More are not captured, and counted.
+    /// Containers watched at the same time; one that ended counts for `identity.grace`. More are not captured, and counted.
     #[schemars(range(min = 1, max = 65_536))]
     pub max_containers: u32,
-    /// Bytes a second that one container may always put into the buffer, however full others keep it.
+    /// Bytes a second that one container may add while the buffer is more than half full. Below that nobody is limited: so
+    /// a container that floods the buffer leaves the other half to the rest.
     #[schemars(extend("x-minimum" = "4KiB", "x-maximum" = "1GiB"))]
     pub share_bytes_per_second: Size,
-    /// Bytes that one container may put into the buffer at once on top of that, at most `ring_bytes`.
+    /// Bytes that one container may add at once in that case, at most `ring_bytes`.
     /// Default: a 64th of `ring_bytes`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-minimum" = "1KiB", "x-maximum" = "1GiB"), example = "256KiB")]
