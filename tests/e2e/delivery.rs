@@ -50,6 +50,15 @@ fn assert_attributes(records: &[Record], name: &str, id: &str) -> Result<()> {
         assert_eq!(record.user, Some(0));
         assert_eq!(record.comm.as_deref(), Some("workload"));
         assert!(!record.truncated);
+        let Record {
+            timestamp,
+            observed_timestamp,
+            ..
+        } = record;
+        assert!(
+            timestamp <= observed_timestamp,
+            "{timestamp}, seen at {observed_timestamp}"
+        );
     }
     Ok(())
 }

@@ -96,7 +96,7 @@ raise ValueError(\"a traceback\")'",
         "busybox-long-lines",
         BUSYBOX,
         "",
-        "for n in 1 16383 16384 16385 32768 100000; do head -c $n /dev/zero | tr '\\0' x; echo; done; echo; printf tail",
+        "for n in 1 16383 16384 16385 32768 100000; do (head -c $n /dev/zero; echo) | tr '\\0' x; done; echo; printf tail",
     ),
     (
         "busybox-awk",

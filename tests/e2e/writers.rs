@@ -287,7 +287,9 @@ fn a_line_over_the_limit_is_cut_and_marked() -> Result<()> {
     let Some(engine) = harness::engine()? else {
         return Ok(());
     };
-    let script = "head -c 262144 /dev/zero | tr '\\0' y; echo; head -c 262145 /dev/zero | tr '\\0' n; echo; echo next";
+    let script = "(head -c 262144 /dev/zero; echo) | tr '\\0' y
+        (head -c 262145 /dev/zero; echo) | tr '\\0' n
+        echo next";
     let records = collect(&engine, Run::busybox("long", &["sh", "-c", script]))?;
     let expected = [vec![b'y'; 262_144], vec![b'n'; 262_144], b"next".to_vec()];
     assert_streams(&records, &expected, &[])?;

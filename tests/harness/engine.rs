@@ -90,9 +90,14 @@ impl Engine {
 
     /// What `docker` with these arguments prints, without the last newline.
     pub(crate) fn docker(&self, arguments: &[&str]) -> Result<String> {
-        let mut command = Site::get()?.command("docker");
-        command.args(["-H", &self.address()]).args(arguments);
-        let output = command.output().context("failed to run `docker`")?;
+        let mut command = Site::get()?.command("timeout");
+        command
+            .arg(PATIENCE.as_secs().to_string())
+            .args(["docker", "-H", &self.address()]);
+        let output = command
+            .args(arguments)
+            .output()
+            .context("failed to run `docker`")?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(
             output.status.success(),

@@ -75,6 +75,7 @@ fn programs() -> Option<String> {
         "busybox",
         "setpriv",
         "tar",
+        "timeout",
     ]
     .into_iter()
     .filter(|program| image::find(program).is_none())

@@ -76,10 +76,6 @@ impl Record {
                 "{time}"
             );
         }
-        ensure!(
-            record.timestamp <= record.observed_timestamp,
-            "observed too early: {record:?}"
-        );
         if record.base64.is_some() {
             ensure!(
                 std::str::from_utf8(&record.body()?).is_err(),
