@@ -13,6 +13,9 @@ use super::{Site, image, wait};
 /// How long an engine may take to answer, and a container to end.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// Where the daemon notes the containerd that it started.
+const CONTAINERD_PID: &str = "exec/containerd/containerd.pid";
+
 /// A running `dockerd` without networks. Its containers outlive it (`--live-restore`).
 #[derive(Debug)]
 pub(crate) struct Engine {
@@ -78,8 +81,16 @@ impl Engine {
 
     /// Ends the daemon as if it had crashed. Containers run on.
     pub(crate) fn kill(&self) -> Result<()> {
+        let containerd = std::fs::read_to_string(self.folder.join(CONTAINERD_PID))?;
         self.daemon().end(Signal::KILL, PATIENCE)?;
-        Ok(())
+        // Its containerd dies with it. A zombie has no command line.
+        let arguments = format!("/proc/{}/cmdline", containerd.trim());
+        wait::until("the end of containerd", PATIENCE, || {
+            Ok(std::fs::read(&arguments)
+                .unwrap_or_default()
+                .is_empty()
+                .then_some(()))
+        })
     }
 
     /// Starts the daemon that [`Self::kill`] ended.
@@ -202,12 +213,14 @@ fn spawn(folder: &Path) -> Result<Process> {
         "--live-restore",
     ]);
     command.args(["--host", &address(folder)]);
-    // A killed daemon leaves its pid file, and a new one refuses to start if that pid is another process by now.
-    if let Err(error) = std::fs::remove_file(folder.join("docker.pid")) {
-        ensure!(
-            error.kind() == std::io::ErrorKind::NotFound,
-            "failed to remove docker.pid: {error}"
-        );
+    // A killed daemon leaves pid files, and a new one takes whatever has such a pid by now, even a zombie, for its own.
+    for left in ["docker.pid", CONTAINERD_PID] {
+        if let Err(error) = std::fs::remove_file(folder.join(left)) {
+            ensure!(
+                error.kind() == std::io::ErrorKind::NotFound,
+                "failed to remove {left}: {error}"
+            );
+        }
     }
     Process::start(&mut command, &folder.join("dockerd.log"), None)
 }
