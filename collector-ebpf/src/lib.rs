@@ -11,7 +11,9 @@ mod loss;
 mod node;
 mod settings;
 
-pub use container::{Bucket, CONTAINER_ID_BYTES, Container, Counters, FileId, MAX_NESTED, STREAMS, State};
+pub use container::{
+    Bucket, CONTAINER_ID_BYTES, Container, Counters, FileId, MAX_NESTED, STREAMS, State,
+};
 pub use header::{CHUNK_BYTES, Header, Kind, RECORD_BYTES, StreamTag};
 pub use loss::LossReason;
 pub use node::{NodeCounter, Reader};

@@ -15,11 +15,7 @@ const CHUNK_BYTES: usize = 16 << 10;
 /// Lines of `LINE_BYTES`, the last one cut off at the end.
 fn lines(bytes: usize) -> Vec<u8> {
     let byte = |at| {
-        if at % LINE_BYTES == LINE_BYTES - 1 {
-            b'\n'
-        } else {
-            b'x'
-        }
+        if at % LINE_BYTES == LINE_BYTES - 1 { b'\n' } else { b'x' }
     };
     (0..bytes).map(byte).collect()
 }
@@ -30,12 +26,7 @@ fn write(pid: u32, payload: &[u8]) -> Chunk<'_> {
         stream: Stream::Stdout,
         mode: Mode::Ebpf,
         time: Timestamp::from_nanos(1),
-        writer: Some(Writer {
-            pid,
-            tid: pid,
-            uid: 0,
-            comm: *b"bench\0\0\0\0\0\0\0\0\0\0\0",
-        }),
+        writer: Some(Writer { pid, tid: pid, uid: 0, comm: *b"bench\0\0\0\0\0\0\0\0\0\0\0" }),
         sequence: 0,
         write_bytes: payload.len() as u32,
         offset_bytes: 0,
@@ -50,9 +41,7 @@ fn measure(criterion: &mut Criterion, name: &str, chunks: &[Chunk<'_>]) {
     let metrics = Metrics::register(&mut Registry::default());
     let newlines = |chunk: &Chunk<'_>| memchr::memchr_iter(b'\n', chunk.payload).count();
     let mut group = criterion.benchmark_group("line");
-    group.throughput(Throughput::Elements(
-        chunks.iter().map(newlines).sum::<usize>() as u64,
-    ));
+    group.throughput(Throughput::Elements(chunks.iter().map(newlines).sum::<usize>() as u64));
     group.bench_function(name, |bencher| {
         let mut assembler = Assembler::default();
         bencher.iter(|| {
@@ -75,17 +64,11 @@ fn line(criterion: &mut Criterion) {
 
     // A line in two short writes of two processes, as a shell and its command make it.
     let (begin, end) = line.split_at(40);
-    measure(
-        criterion,
-        "two_writes",
-        &[write(1, begin), write(2, end)].repeat(1000),
-    );
+    measure(criterion, "two_writes", &[write(1, begin), write(2, end)].repeat(1000));
 
     // Four workers flush stdio buffers of 4 KiB in turn, each in mid-line; after 25 blocks every worker is at a line's end.
     let stream = lines(25 * 4096);
-    let blocks = stream
-        .chunks_exact(4096)
-        .flat_map(|block| (1..=4).map(|pid| write(pid, block)));
+    let blocks = stream.chunks_exact(4096).flat_map(|block| (1..=4).map(|pid| write(pid, block)));
     measure(criterion, "four_block_buffers", &blocks.collect::<Vec<_>>());
 }
 

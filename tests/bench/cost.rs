@@ -25,11 +25,7 @@ pub(crate) fn measure(report: &mut Report) -> Result<()> {
         if driver == "json-file" {
             budget(report, "discard", collector, 0.5);
         }
-        report.note(
-            format!("the same lines: Docker, {driver}"),
-            docker,
-            "CPU s / 1 M lines",
-        );
+        report.note(format!("the same lines: Docker, {driver}"), docker, "CPU s / 1 M lines");
         report.note(
             format!("the same lines: Docker, {driver} ÷ collector"),
             docker / collector,
@@ -52,19 +48,13 @@ fn budget(report: &mut Report, sink: &str, collector: f64, limit: f64) {
 }
 
 fn kafka(broker: &Broker) -> String {
-    format!(
-        "out: {{ type: kafka, brokers: [\"{}\"], topic: cost }}",
-        broker.address()
-    )
+    format!("out: {{ type: kafka, brokers: [\"{}\"], topic: cost }}", broker.address())
 }
 
 /// CPU seconds of the collector and of Docker for a million lines.
 fn run(engine: &Engine, driver: &str, config: &Config) -> Result<(f64, f64)> {
     let agent = Agent::start(config)?;
-    let stream = Stream {
-        lines: LINES,
-        rate: 0,
-    };
+    let stream = Stream { lines: LINES, rate: 0 };
     let mut container = Containers::start(engine, driver, 1, stream)?;
     let before = (cpu(agent.pid())?, usage::Engine::now()?);
     container.go()?;
@@ -79,10 +69,7 @@ fn run(engine: &Engine, driver: &str, config: &Config) -> Result<(f64, f64)> {
             break;
         }
     }
-    ensure!(
-        delivered == LINES,
-        "{delivered} of {LINES} lines were delivered"
-    );
+    ensure!(delivered == LINES, "{delivered} of {LINES} lines were delivered");
     let collector = cpu(agent.pid())?.saturating_sub(before.0);
     let docker = usage::Engine::now()?.since(&before.1);
     agent.stop([])?;

@@ -25,9 +25,7 @@ pub(crate) fn measure(report: &mut Report) -> Result<()> {
         writers.go()?;
         sleep(WARM_UP);
         let captured = || -> Result<u64> {
-            Ok(agent
-                .metrics()?
-                .sum("writetap_node_captured_writes_total", &[]))
+            Ok(agent.metrics()?.sum("writetap_node_captured_writes_total", &[]))
         };
         let before = (captured()?, cpu(agent.pid())?);
         sleep(WINDOW);

@@ -24,10 +24,7 @@ pub(crate) fn measure(report: &mut Report) -> Result<()> {
 
 fn run(report: &mut Report, count: u64) -> Result<()> {
     let mut agent = Agent::start(&alone())?;
-    let stream = Stream {
-        lines: LINES / count,
-        rate: 0,
-    };
+    let stream = Stream { lines: LINES / count, rate: 0 };
     let mut writers = Writers::start(count as usize, stream)?;
     let before = cpu(agent.pid())?;
     let began = Instant::now();
@@ -45,11 +42,7 @@ fn run(report: &mut Report, count: u64) -> Result<()> {
     let rate = LINES as f64 / seconds;
     report.check(what("lines"), rate, "lines/s", Budget::AtLeast(500_000.0));
     report.check(what("lost"), lost as f64, "bytes", Budget::AtMost(0.0));
-    report.note(
-        what("collector"),
-        used / (LINES as f64 / 1e6),
-        "CPU s / 1 M lines",
-    );
+    report.note(what("collector"), used / (LINES as f64 / 1e6), "CPU s / 1 M lines");
     agent.stop([])?;
     Ok(())
 }

@@ -33,9 +33,7 @@ pub(crate) fn measure(report: &mut Report) -> Result<()> {
         thread::sleep(WARM_UP + WINDOW);
         drop(writers);
         agent.stop([])?;
-        let delays = reader
-            .join()
-            .map_err(|_panic| anyhow!("the reader panicked"))??;
+        let delays = reader.join().map_err(|_panic| anyhow!("the reader panicked"))??;
         let mut delays = delays.get(sources * RATE as usize * WARM_UP.as_secs() as usize..);
         let mut delays = delays.take().context("too few lines")?.to_vec();
         delays.sort_unstable();

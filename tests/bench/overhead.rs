@@ -39,16 +39,8 @@ pub(crate) fn measure(report: &mut Report) -> Result<()> {
         "ns",
         Budget::AtMost(1000.0),
     );
-    report.note(
-        "added to a write elsewhere (`/dev/null`)",
-        median(|c| c.write),
-        "ns",
-    );
-    report.note(
-        "added to another system call (`getppid`)",
-        median(|c| c.other),
-        "ns",
-    );
+    report.note("added to a write elsewhere (`/dev/null`)", median(|c| c.write), "ns");
+    report.note("added to another system call (`getppid`)", median(|c| c.other), "ns");
     Ok(())
 }
 
@@ -82,18 +74,9 @@ fn mean(mut call: impl FnMut() -> rustix::io::Result<()>) -> Result<f64> {
 
 /// CPU time of a writer in a cgroup that a collector watches, if there is one.
 fn captured() -> Result<f64> {
-    let mut writers = Writers::start(
-        1,
-        Stream {
-            lines: WRITES,
-            rate: 0,
-        },
-    )?;
+    let mut writers = Writers::start(1, Stream { lines: WRITES, rate: 0 })?;
     writers.go()?;
     writers.until(WRITES)?;
-    let used = writers
-        .pids()
-        .map(cpu)
-        .sum::<Result<std::time::Duration>>()?;
+    let used = writers.pids().map(cpu).sum::<Result<std::time::Duration>>()?;
     Ok(used.as_nanos() as f64 / WRITES as f64)
 }

@@ -28,22 +28,14 @@ pub(crate) fn measure(report: &mut Report) -> Result<()> {
     let json = format!("out: {{ type: file, path: \"{}\" }}", file.display());
     for driver in ["json-file", "local", "none"] {
         let containers = start(&engine, driver)?;
-        let window = if driver == "json-file" {
-            WINDOW
-        } else {
-            SHORT_WINDOW
-        };
+        let window = if driver == "json-file" { WINDOW } else { SHORT_WINDOW };
         let Used { collector, docker } = run(&discard, window)?;
         if driver == "json-file" {
             budget(report, "discard", collector, 1.0);
             let Used { collector, .. } = run(&Config::new(&engine).sinks(&json), window)?;
             budget(report, "JSON to a file", collector, 1.8);
         }
-        report.note(
-            format!("the same lines: Docker, {driver}"),
-            docker,
-            "CPU s / 1 M lines",
-        );
+        report.note(format!("the same lines: Docker, {driver}"), docker, "CPU s / 1 M lines");
         report.note(
             format!("the same lines: Docker, {driver} ÷ collector"),
             docker / collector,
@@ -92,8 +84,5 @@ fn run(config: &Config, window: Duration) -> Result<Used> {
     );
     agent.stop([])?;
     let per_million = |time: Duration| time.as_secs_f64() / (lines as f64 / 1e6);
-    Ok(Used {
-        collector: per_million(collector),
-        docker: per_million(docker),
-    })
+    Ok(Used { collector: per_million(collector), docker: per_million(docker) })
 }

@@ -77,13 +77,7 @@ impl Report {
 
     fn push(&mut self, what: String, value: f64, unit: &'static str, budget: Option<Budget>) {
         let question = self.question;
-        let row = Row {
-            question,
-            what,
-            value,
-            unit,
-            budget,
-        };
+        let row = Row { question, what, value, unit, budget };
         eprintln!("    {row}");
         self.rows.push(row);
     }
@@ -100,14 +94,7 @@ impl Report {
         let file = OpenOptions::new().create(true).append(true).open(&path);
         let mut file = file.with_context(failed)?;
         let time = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-        for Row {
-            question,
-            what,
-            value,
-            unit,
-            budget,
-        } in &self.rows
-        {
+        for Row { question, what, value, unit, budget } in &self.rows {
             let budget = budget.map(|budget| budget.to_string());
             let row = json!({
                 "time": time, "question": question, "what": what,
@@ -121,13 +108,7 @@ impl Report {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            what,
-            value,
-            unit,
-            budget,
-            ..
-        } = self;
+        let Self { what, value, unit, budget, .. } = self;
         let digits = match value.abs() {
             value if value >= 100.0 => 0,
             value if value >= 10.0 => 1,

@@ -35,21 +35,12 @@ pub(crate) struct Stream {
 impl Stream {
     /// Without an end.
     pub(crate) fn paced(rate: u64) -> Self {
-        Self {
-            lines: u64::MAX,
-            rate,
-        }
+        Self { lines: u64::MAX, rate }
     }
 
     fn command(self, program: &str, gate: &str) -> [String; 5] {
         let Self { lines, rate } = self;
-        [
-            program.into(),
-            "stream".into(),
-            gate.into(),
-            lines.to_string(),
-            rate.to_string(),
-        ]
+        [program.into(), "stream".into(), gate.into(), lines.to_string(), rate.to_string()]
     }
 }
 
@@ -93,11 +84,7 @@ impl<'a> Containers<'a> {
         let volume = format!("--volume={}:/gate:ro", gate.path.display());
         let command = stream.command(WORKLOAD, "/gate");
         let command: Vec<&str> = command.iter().map(String::as_str).collect();
-        let mut containers = Self {
-            engine,
-            names: Vec::new(),
-            gate,
-        };
+        let mut containers = Self { engine, names: Vec::new(), gate };
         for number in 0..count {
             let name = format!("bench-{number}");
             engine.detach(Run {
@@ -121,10 +108,7 @@ impl<'a> Containers<'a> {
 impl Drop for Containers<'_> {
     fn drop(&mut self) {
         let names = self.names.iter().map(String::as_str);
-        let command: Vec<&str> = ["rm", "--force", "--volumes"]
-            .into_iter()
-            .chain(names)
-            .collect();
+        let command: Vec<&str> = ["rm", "--force", "--volumes"].into_iter().chain(names).collect();
         if let Err(error) = self.engine.docker(&command) {
             eprintln!("{error:#}");
         }
@@ -163,15 +147,10 @@ impl Writers {
             writers.cgroups.push(cgroup);
             // As runtimes do: a process joins the cgroup, and then executes the container's program.
             let mut shell = Site::get()?.command("/bin/sh");
-            shell
-                .args(["-c", r#"echo $$ >"$0" && exec "$@""#])
-                .arg(procs)
-                .args(&command);
+            shell.args(["-c", r#"echo $$ >"$0" && exec "$@""#]).arg(procs).args(&command);
             let stdout = File::from(OwnedFd::from(input.try_clone()?));
             let log = folder.join("stderr");
-            writers
-                .processes
-                .push(Process::start(&mut shell, &log, Some(stdout))?);
+            writers.processes.push(Process::start(&mut shell, &log, Some(stdout))?);
         }
         Ok(writers)
     }
@@ -225,10 +204,7 @@ fn make_cgroup(folder: &Path) -> Result<PathBuf> {
     let id = format!("{:032x}{number:032x}", std::process::id());
     create_dir_all(folder.join("data/containers").join(&id))?;
     let is_unified = |root: &&&str| Path::new(root).join("cgroup.procs").is_file();
-    let root = HIERARCHIES
-        .iter()
-        .find(is_unified)
-        .context("no unified cgroup hierarchy")?;
+    let root = HIERARCHIES.iter().find(is_unified).context("no unified cgroup hierarchy")?;
     let cgroup = Path::new(root).join(id);
     create_dir(&cgroup).with_context(|| format!("failed to make `{}`", cgroup.display()))?;
     Ok(cgroup)

@@ -21,10 +21,6 @@ pub(crate) fn measure(report: &mut Report) -> Result<()> {
         agent.stop([])?;
     }
     times.sort_unstable();
-    report.note(
-        "from exec to ready",
-        times[ROUNDS / 2].as_secs_f64() * 1000.0,
-        "ms",
-    );
+    report.note("from exec to ready", times[ROUNDS / 2].as_secs_f64() * 1000.0, "ms");
     Ok(())
 }

@@ -43,9 +43,7 @@ impl Engine {
         let mut times = BTreeMap::new();
         for entry in read_dir("/proc")? {
             let path = entry?.path();
-            let pid = path
-                .file_name()
-                .and_then(|name| name.to_str()?.parse().ok());
+            let pid = path.file_name().and_then(|name| name.to_str()?.parse().ok());
             if let Some(pid) = pid.filter(|_| is_engine(&path)) {
                 times.insert(pid, cpu(pid).unwrap_or_default());
             }
@@ -80,8 +78,7 @@ fn threads(pid: u32) -> Result<Vec<PathBuf>> {
 fn field(path: &Path, key: &str) -> Result<u64> {
     let text = read_to_string(path)?;
     let line = text.lines().find_map(|line| line.strip_prefix(key));
-    line.and_then(first_number)
-        .with_context(|| format!("no `{key}` in `{}`", path.display()))
+    line.and_then(first_number).with_context(|| format!("no `{key}` in `{}`", path.display()))
 }
 
 fn first_number(text: &str) -> Option<u64> {

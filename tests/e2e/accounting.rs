@@ -24,14 +24,11 @@ fn totals(metrics: &Metrics, container: &str) -> [(u64, u64, u64); 2] {
 
 /// Waits until the collector has counted all that a container wrote.
 fn counted(agent: &mut Agent, container: &str, written: u64) -> Result<[(u64, u64, u64); 2]> {
-    agent.until(
-        &format!("{written} bytes written by `{container}`"),
-        |agent| {
-            let totals = totals(&agent.metrics()?, container);
-            let [(bytes, captured, lost), _] = totals;
-            Ok((bytes >= written && captured + lost >= written).then_some(totals))
-        },
-    )
+    agent.until(&format!("{written} bytes written by `{container}`"), |agent| {
+        let totals = totals(&agent.metrics()?, container);
+        let [(bytes, captured, lost), _] = totals;
+        Ok((bytes >= written && captured + lost >= written).then_some(totals))
+    })
 }
 
 #[test]
@@ -42,25 +39,15 @@ fn what_is_written_is_counted() -> Result<()> {
     let mut agent = Agent::start(&Config::new(&engine))?;
     engine.run(Run::host("counted", &[WORKLOAD, "lines", "1000", "8"]))?;
     let bytes = body::lines(8, 1000).len() as u64;
-    assert_eq!(
-        counted(&mut agent, "counted", bytes)?,
-        [(bytes, bytes, 0), (1000, 1000, 0)]
-    );
+    assert_eq!(counted(&mut agent, "counted", bytes)?, [(bytes, bytes, 0), (1000, 1000, 0)]);
     let streams = ["stdout", "stderr"].map(|stream| {
         let labels = [("container_name", "counted"), ("log_iostream", stream)];
-        agent
-            .metrics()
-            .map(|metrics| metrics.sum("writetap_written_writes_total", &labels))
+        agent.metrics().map(|metrics| metrics.sum("writetap_written_writes_total", &labels))
     });
     assert!(matches!(streams, [Ok(500), Ok(500)]), "{streams:?}");
     let id = engine.inspect("counted", ".Id")?;
     let labels = [("container_id", &id[..12])];
-    assert_eq!(
-        agent
-            .metrics()?
-            .sum("writetap_captured_bytes_total", &labels),
-        bytes
-    );
+    assert_eq!(agent.metrics()?.sum("writetap_captured_bytes_total", &labels), bytes);
     agent.stop([])?;
     Ok(())
 }
@@ -75,27 +62,18 @@ fn a_flood_loses_its_own_lines_only_and_each_is_counted() -> Result<()> {
     engine.detach(Run::host("quiet", &[WORKLOAD, "paced", "300", "10"]))?;
     let flood = FLOOD_BYTES.to_string();
     let command = [WORKLOAD, "flood", &flood];
-    engine.run(Run {
-        driver: "none",
-        ..Run::host("noisy", &command)
-    })?;
+    engine.run(Run { driver: "none", ..Run::host("noisy", &command) })?;
     engine.wait("quiet")?;
     let noisy = counted(&mut agent, "noisy", FLOOD_BYTES)?;
     let quiet_bytes = body::lines(1, 300).len() as u64;
     let quiet = counted(&mut agent, "quiet", quiet_bytes)?;
     let [noisy_records, quiet_records] = agent.stop(["noisy", "quiet"])?;
 
-    let [
-        (written, captured, lost),
-        (written_writes, captured_writes, lost_writes),
-    ] = noisy;
+    let [(written, captured, lost), (written_writes, captured_writes, lost_writes)] = noisy;
     assert_eq!((written, written_writes), (FLOOD_BYTES, FLOOD_BYTES / 100));
     assert_eq!(captured + lost, written);
     assert_eq!(captured_writes + lost_writes, written_writes);
-    assert!(
-        lost > 0,
-        "the flood did not overrun the ring: the test proves nothing"
-    );
+    assert!(lost > 0, "the flood did not overrun the ring: the test proves nothing");
     // Every write of the flood is a whole line of 100 bytes.
     assert_eq!(noisy_records.len() as u64, captured_writes);
     assert_eq!(captured, captured_writes * 100);
@@ -120,9 +98,7 @@ fn what_the_probe_cannot_see_is_a_counted_loss() -> Result<()> {
     let mut agent = Agent::start(&Config::new(&engine))?;
     let script = "seq 1 1000 > /tmp/file; echo before; cat /tmp/file; echo after";
     engine.run(Run::busybox("sendfile", &["sh", "-c", script]))?;
-    let file: u64 = (1..=1000)
-        .map(|number: u64| number.to_string().len() as u64 + 1)
-        .sum();
+    let file: u64 = (1..=1000).map(|number: u64| number.to_string().len() as u64 + 1).sum();
     let seen = "before\nafter\n".len() as u64;
     let [bytes, _] = counted(&mut agent, "sendfile", file + seen)?;
     assert_eq!(bytes, (file + seen, seen, file));

@@ -56,9 +56,7 @@ fn a_configuration_that_is_not_there() -> Result<()> {
     let Some(_turn) = harness::engine()? else {
         return Ok(());
     };
-    let output = harness::agent::program()?
-        .args(["run", "--config", "/nowhere.yaml"])
-        .output()?;
+    let output = harness::agent::program()?.args(["run", "--config", "/nowhere.yaml"]).output()?;
     assert_eq!(output.status.code(), USAGE);
     assert!(String::from_utf8_lossy(&output.stderr).contains("/nowhere.yaml"));
     Ok(())
@@ -69,9 +67,7 @@ fn an_option_that_is_not_there() -> Result<()> {
     let Some(_turn) = harness::engine()? else {
         return Ok(());
     };
-    let output = harness::agent::program()?
-        .args(["run", "--nonsense"])
-        .output()?;
+    let output = harness::agent::program()?.args(["run", "--nonsense"]).output()?;
     assert_eq!(output.status.code(), USAGE);
     Ok(())
 }
@@ -81,12 +77,7 @@ fn no_permission() -> Result<()> {
     let Some(engine) = harness::engine()? else {
         return Ok(());
     };
-    let nobody = [
-        "setpriv",
-        "--reuid=65534",
-        "--regid=65534",
-        "--clear-groups",
-    ];
+    let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
     let config = Config::new(&engine).text("127.0.0.1:0");
     assert_refused(&config, &nobody, FAILED, &["CAP_BPF", "root"])
 }
@@ -96,15 +87,8 @@ fn a_kernel_without_btf() -> Result<()> {
     let Some(engine) = harness::engine()? else {
         return Ok(());
     };
-    let config = Config::new(&engine)
-        .capture("btf: /nonexistent")
-        .text("127.0.0.1:0");
-    assert_refused(
-        &config,
-        &[],
-        FAILED,
-        &["/nonexistent", "CONFIG_DEBUG_INFO_BTF"],
-    )
+    let config = Config::new(&engine).capture("btf: /nonexistent").text("127.0.0.1:0");
+    assert_refused(&config, &[], FAILED, &["/nonexistent", "CONFIG_DEBUG_INFO_BTF"])
 }
 
 /// Capture goes on; lines carry the id that the cgroup tells, once they were held long enough for a name.
@@ -152,11 +136,7 @@ impl Drop for SmallDisk {
 
 fn mount(options: &[&str], folder: &Path) -> Result<()> {
     let output = Command::new("mount").args(options).arg(folder).output()?;
-    ensure!(
-        output.status.success(),
-        "mount: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    ensure!(output.status.success(), "mount: {}", String::from_utf8_lossy(&output.stderr));
     Ok(())
 }
 
@@ -168,25 +148,14 @@ fn a_disk_that_is_full() -> Result<()> {
     };
     let disk = SmallDisk::mount(&harness::Site::get()?.folder("disk")?)?;
     let file = disk.0.join("records.json");
-    let sinks = format!(
-        "f: {{ type: file, path: \"{}\", format: json }}",
-        file.display()
-    );
+    let sinks = format!("f: {{ type: file, path: \"{}\", format: json }}", file.display());
     let mut agent = Agent::start(&Config::new(&engine).sinks(sinks))?;
     engine.run(Run::host("disk-full", &[WORKLOAD, "lines", "4000", "9"]))?;
     agent.until("a retry of the file sink", |agent| {
         Ok((agent.metrics()?.sum("writetap_sink_retries_total", &[]) > 0).then_some(()))
     })?;
-    assert!(
-        agent.said().contains("records.json"),
-        "the log names the file"
-    );
-    assert_eq!(
-        agent
-            .metrics()?
-            .sum("writetap_sink_dropped_records_total", &[]),
-        0
-    );
+    assert!(agent.said().contains("records.json"), "the log names the file");
+    assert_eq!(agent.metrics()?.sum("writetap_sink_dropped_records_total", &[]), 0);
     disk.grow()?;
     agent.stop([])?;
     let records = record::of_container(&std::fs::read(&file)?, "disk-full")?;
@@ -203,9 +172,7 @@ fn a_wrong_configuration_at_sighup_changes_nothing() -> Result<()> {
     agent.rewrite(&format!("{good}\nnonsense: 1\n"))?;
     agent.signal(Signal::HUP)?;
     agent.until("the count of the refused configuration", |agent| {
-        let refused = agent
-            .metrics()?
-            .sum("writetap_config_refused_reloads_total", &[]);
+        let refused = agent.metrics()?.sum("writetap_config_refused_reloads_total", &[]);
         Ok((refused == 1).then_some(()))
     })?;
     assert!(agent.said().contains("nonsense"), "the log names the key");

@@ -17,12 +17,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What the topic of a container holds when there are `count` records.
 fn delivered(broker: &Broker, container: &str, count: u64) -> Result<Vec<Record>> {
-    let values = topic::read(
-        broker,
-        &format!("logs-{container}"),
-        count as usize,
-        PATIENCE,
-    )?;
+    let values = topic::read(broker, &format!("logs-{container}"), count as usize, PATIENCE)?;
     values.iter().map(|value| Record::parse(value)).collect()
 }
 
@@ -50,15 +45,8 @@ fn assert_attributes(records: &[Record], name: &str, id: &str) -> Result<()> {
         assert_eq!(record.user, Some(0));
         assert_eq!(record.comm.as_deref(), Some("workload"));
         assert!(!record.truncated);
-        let Record {
-            timestamp,
-            observed_timestamp,
-            ..
-        } = record;
-        assert!(
-            timestamp <= observed_timestamp,
-            "{timestamp}, seen at {observed_timestamp}"
-        );
+        let Record { timestamp, observed_timestamp, .. } = record;
+        assert!(timestamp <= observed_timestamp, "{timestamp}, seen at {observed_timestamp}");
     }
     Ok(())
 }
@@ -77,19 +65,13 @@ fn main_job(driver: &str) -> Result<()> {
     let name = format!("lines-{driver}");
     let count = LINES.to_string();
     let command = [WORKLOAD, "lines", &count, "7"];
-    let run = Run {
-        driver,
-        ..Run::host(&name, &command)
-    };
+    let run = Run { driver, ..Run::host(&name, &command) };
     engine.run(run)?;
     let records = delivered(broker, &name, LINES)?;
     assert_once(&records, LINES, 7)?;
     assert_attributes(&records, &name, &engine.inspect(&name, ".Id")?)?;
     let metrics = agent.metrics()?;
-    assert_eq!(
-        metrics.of_container("writetap_captured_writes_total", &name),
-        LINES
-    );
+    assert_eq!(metrics.of_container("writetap_captured_writes_total", &name), LINES);
     assert_eq!(metrics.of_container("writetap_lost_writes_total", &name), 0);
     agent.stop([])?;
     assert_eq!(delivered(broker, &name, LINES)?.len() as u64, LINES);

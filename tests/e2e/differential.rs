@@ -25,18 +25,8 @@ const CASES: [Case; 16] = [
         "exec bash -xc 'for ((i = 0; i < 300; i++)); do echo line $i; done; printf \"%s\\n\" a b \"\"; declare -p BASH_VERSINFO'",
     ),
     ("coreutils-seq", HOST, "seq", "seq 1 20000; seq 1 2000 >&2"),
-    (
-        "coreutils-ls",
-        HOST,
-        "ls",
-        "ls -lR /usr/share/perl* /nowhere | head -n 3000",
-    ),
-    (
-        "coreutils-tee",
-        HOST,
-        "tee",
-        "seq 1 3000 | tee /dev/stderr | tac",
-    ),
+    ("coreutils-ls", HOST, "ls", "ls -lR /usr/share/perl* /nowhere | head -n 3000"),
+    ("coreutils-tee", HOST, "tee", "seq 1 3000 | tee /dev/stderr | tac"),
     (
         "coreutils-od",
         HOST,
@@ -49,12 +39,7 @@ const CASES: [Case; 16] = [
         "awk",
         "seq 1 5000 | awk '{ print $1 % 7, \"w\\303\\266rld\"; fflush() }' | sort | uniq -c",
     ),
-    (
-        "sed-grep",
-        HOST,
-        "sed",
-        "seq 1 5000 | sed -u 's/7/seven/g' | grep --line-buffered -n seven",
-    ),
+    ("sed-grep", HOST, "sed", "seq 1 5000 | sed -u 's/7/seven/g' | grep --line-buffered -n seven"),
     ("git", HOST, "git", "git help --all; git status"),
     (
         "node",
@@ -119,17 +104,11 @@ fn programs_of_all_kinds() -> Result<()> {
     };
     let there = |case: &&Case| case.1 == BUSYBOX || image::on_host(case.2);
     let (cases, absent): (Vec<&Case>, Vec<&Case>) = CASES.iter().partition(|case| there(case));
-    eprintln!(
-        "absent: {:?}",
-        absent.iter().map(|case| case.0).collect::<Vec<_>>()
-    );
+    eprintln!("absent: {:?}", absent.iter().map(|case| case.0).collect::<Vec<_>>());
     let agent = Agent::start(&Config::new(&engine))?;
     for (name, image, _, script) in &cases {
         let command = ["sh", "-c", script];
-        engine.detach(Run {
-            image,
-            ..Run::busybox(name, &command)
-        })?;
+        engine.detach(Run { image, ..Run::busybox(name, &command) })?;
     }
     for (name, ..) in &cases {
         // Some are meant to end badly.
@@ -161,10 +140,7 @@ fn nginx() -> Result<()> {
     std::fs::write(folder.path().join("nginx.conf"), configuration)?;
     let mount = format!("--volume={}:/etc/nginx:ro", folder.path().display());
     let agent = Agent::start(&Config::new(&engine))?;
-    engine.detach(Run {
-        options: &[&mount],
-        ..Run::host("nginx", &["nginx"])
-    })?;
+    engine.detach(Run { options: &[&mount], ..Run::host("nginx", &["nginx"]) })?;
     let request = "for i in $(seq 200); do until busybox wget -qO- http://127.0.0.1/$i; do sleep 0.05; done; done; nginx -s quit";
     engine.docker(&["exec", "nginx", "sh", "-c", request])?;
     engine.docker(&["wait", "nginx"])?;
@@ -178,11 +154,7 @@ fn compare(engine: &Engine, name: &str, records: &[harness::Record]) -> Result<(
     let log = std::fs::read_to_string(engine.inspect(name, ".LogPath")?)?;
     for stream in ["stdout", "stderr"] {
         let logged = docker_log::lines(&log, stream)?;
-        assert_same(
-            &format!("`{name}`, {stream}"),
-            &bodies(records, stream)?,
-            &logged,
-        );
+        assert_same(&format!("`{name}`, {stream}"), &bodies(records, stream)?, &logged);
     }
     Ok(())
 }

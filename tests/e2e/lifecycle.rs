@@ -25,9 +25,7 @@ fn at_once(names: &[String], each: impl Fn(&str) -> Result<()> + Sync) -> Result
             .map(|names| scope.spawn(|| names.iter().try_for_each(|name| each(name))))
             .collect();
         starters.into_iter().try_for_each(|starter| {
-            starter
-                .join()
-                .map_err(|_panic| anyhow::anyhow!("a starter panicked"))?
+            starter.join().map_err(|_panic| anyhow::anyhow!("a starter panicked"))?
         })
     })
 }
@@ -38,12 +36,8 @@ fn a_hundred_containers_of_one_line_each() -> Result<()> {
         return Ok(());
     };
     let agent = Agent::start(&Config::new(&engine))?;
-    let names: Vec<String> = (0..100)
-        .map(|number| format!("one-line-{number:02}"))
-        .collect();
-    at_once(&names, |name| {
-        engine.run_and_remove(Run::busybox(name, &["echo", name]))
-    })?;
+    let names: Vec<String> = (0..100).map(|number| format!("one-line-{number:02}")).collect();
+    at_once(&names, |name| engine.run_and_remove(Run::busybox(name, &["echo", name])))?;
     let names: [&str; 100] = std::array::from_fn(|number| names[number].as_str());
     for (records, name) in agent.stop(names)?.iter().zip(names) {
         assert_streams(records, &[name.as_bytes().to_vec()], &[])?;
@@ -67,10 +61,7 @@ fn fifty_containers_at_once() -> Result<()> {
     let script = "true < /gate/fifo; exec /workload lines 400 ${0%%-*}";
     at_once(&names, |name| {
         let command = ["sh", "-c", script, name];
-        engine.detach(Run {
-            options: &[&mount],
-            ..Run::host(name, &command)
-        })
+        engine.detach(Run { options: &[&mount], ..Run::host(name, &command) })
     })?;
     let _open = File::options().read(true).write(true).open(&fifo)?;
     names.iter().try_for_each(|name| engine.wait(name))?;
@@ -91,14 +82,9 @@ fn containers_that_start_while_the_collector_is_stopped() -> Result<()> {
     let stopped = Instant::now();
     engine.run(Run::host("unseen-start", &[WORKLOAD, "lines", "2000", "5"]))?;
     engine.run_and_remove(Run::busybox("unseen-life", &["echo", "short"]))?;
-    engine.detach(Run::host(
-        "unseen-middle",
-        &[WORKLOAD, "paced", "150", "10"],
-    ))?;
+    engine.detach(Run::host("unseen-middle", &[WORKLOAD, "paced", "150", "10"]))?;
     let second = Duration::from_secs(1);
-    wait::until("a second", second * 2, || {
-        Ok((stopped.elapsed() >= second).then_some(()))
-    })?;
+    wait::until("a second", second * 2, || Ok((stopped.elapsed() >= second).then_some(())))?;
     agent.signal(Signal::CONT)?;
     engine.wait("unseen-middle")?;
     let [start, life, middle] = agent.stop(["unseen-start", "unseen-life", "unseen-middle"])?;

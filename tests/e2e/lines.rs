@@ -39,22 +39,14 @@ pub(crate) fn assert_streams(
 #[track_caller]
 pub(crate) fn assert_numbered(records: &[Record], count: u64, seed: u64) -> Result<()> {
     let every_second = |first: u64| -> Vec<Vec<u8>> {
-        (first..=count)
-            .step_by(2)
-            .map(|number| body::line(seed, number))
-            .collect()
+        (first..=count).step_by(2).map(|number| body::line(seed, number)).collect()
     };
     assert_streams(records, &every_second(1), &every_second(2))
 }
 
 fn show(line: Option<&Vec<u8>>) -> String {
     line.map_or("no line".into(), |line| {
-        let text: String = line
-            .escape_ascii()
-            .to_string()
-            .chars()
-            .take(SHOWN)
-            .collect();
+        let text: String = line.escape_ascii().to_string().chars().take(SHOWN).collect();
         format!("{} bytes \"{text}\"", line.len())
     })
 }

@@ -39,11 +39,7 @@ fn collect_workload(engine: &Engine, name: &str, command: &[&str]) -> Result<Vec
 #[track_caller]
 fn assert_stdout(records: &[Record], text: &[u8]) -> Result<()> {
     assert_streams(records, &split(text), &[])?;
-    assert!(
-        records
-            .iter()
-            .all(|record| !record.truncated && record.mode == "ebpf")
-    );
+    assert!(records.iter().all(|record| !record.truncated && record.mode == "ebpf"));
     Ok(())
 }
 
@@ -133,10 +129,7 @@ fn writev_of_1_to_1024_segments() -> Result<()> {
         return Ok(());
     };
     let records = collect_workload(&engine, "writev", &["writev", "200"])?;
-    assert_stdout(
-        &records,
-        &[body::lines(1, 200), body::lines(2, 1024)].concat(),
-    )
+    assert_stdout(&records, &[body::lines(1, 200), body::lines(2, 1024)].concat())
 }
 
 #[test]
@@ -181,10 +174,7 @@ fn workers_with_block_buffered_stdout_are_not_shredded() -> Result<()> {
     let Some(engine) = harness::engine()? else {
         return Ok(());
     };
-    let records = collect(
-        &engine,
-        Run::host("workers", &[WORKLOAD, "workers", "4", "500"]),
-    )?;
+    let records = collect(&engine, Run::host("workers", &[WORKLOAD, "workers", "4", "500"]))?;
     assert_writers(&records, 4, 500, |record| record.pid)
 }
 
@@ -226,21 +216,12 @@ fn not_docker_exec_unless_it_writes_to_the_containers_own_stdout() -> Result<()>
         return Ok(());
     };
     let agent = Agent::start(&Config::new(&engine))?;
-    let command = [
-        "sh",
-        "-c",
-        "echo first; until [ -e /tmp/end ]; do usleep 10000; done; echo last",
-    ];
+    let command =
+        ["sh", "-c", "echo first; until [ -e /tmp/end ]; do usleep 10000; done; echo last"];
     engine.detach(Run::busybox("exec", &command))?;
     let said = engine.docker(&["exec", "exec", "sh", "-c", "echo elsewhere; echo err >&2"])?;
     assert_eq!(said, "elsewhere");
-    engine.docker(&[
-        "exec",
-        "exec",
-        "sh",
-        "-c",
-        "echo reported > /proc/1/fd/1; touch /tmp/end",
-    ])?;
+    engine.docker(&["exec", "exec", "sh", "-c", "echo reported > /proc/1/fd/1; touch /tmp/end"])?;
     engine.wait("exec")?;
     let [records] = agent.stop(["exec"])?;
     assert_stdout(&records, b"first\nreported\nlast\n")
@@ -253,10 +234,7 @@ fn a_terminal() -> Result<()> {
         return Ok(());
     };
     let command = ["sh", "-c", "echo one; echo two >&2"];
-    let run = Run {
-        options: &["--tty"],
-        ..Run::busybox("terminal", &command)
-    };
+    let run = Run { options: &["--tty"], ..Run::busybox("terminal", &command) };
     let records = collect(&engine, run)?;
     assert_stdout(&records, b"one\ntwo\n")
 }
@@ -293,10 +271,7 @@ fn a_line_over_the_limit_is_cut_and_marked() -> Result<()> {
     let records = collect(&engine, Run::busybox("long", &["sh", "-c", script]))?;
     let expected = [vec![b'y'; 262_144], vec![b'n'; 262_144], b"next".to_vec()];
     assert_streams(&records, &expected, &[])?;
-    assert_eq!(
-        [0, 1, 2].map(|at| records[at].truncated),
-        [false, true, false]
-    );
+    assert_eq!([0, 1, 2].map(|at| records[at].truncated), [false, true, false]);
     Ok(())
 }
 
@@ -307,20 +282,13 @@ fn who_wrote() -> Result<()> {
     };
     // With the pids of the host, the writer itself can say which they are.
     let options = ["--pid=host", "--user=1234"];
-    let run = Run {
-        options: &options,
-        ..Run::host("identify", &[WORKLOAD, "identify"])
-    };
+    let run = Run { options: &options, ..Run::host("identify", &[WORKLOAD, "identify"]) };
     let records = collect(&engine, run)?;
     assert_eq!(records.len(), 2);
     for (record, comm) in records.iter().zip(["workload", "second"]) {
         let Record { pid, tid, user, .. } = record;
         let shown = [pid, tid, user].map(|id| id.map_or("none".into(), |id| id.to_string()));
-        let shown = format!(
-            "{} {}",
-            shown.join(" "),
-            record.comm.as_deref().unwrap_or("none")
-        );
+        let shown = format!("{} {}", shown.join(" "), record.comm.as_deref().unwrap_or("none"));
         assert_eq!(shown, String::from_utf8(record.body()?)?);
         assert_eq!(record.comm.as_deref(), Some(comm));
         assert_eq!(*user, Some(1234));

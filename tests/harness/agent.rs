@@ -44,9 +44,7 @@ impl Agent {
     /// Starts a collector that may not get ready; waits until it answers at all.
     pub(crate) fn start_unready(config: &Config) -> Result<Self> {
         let mut agent = Self::launch(config, None)?;
-        agent.until("the collector's answer", |agent| {
-            Ok(agent.get("/healthz").ok())
-        })?;
+        agent.until("the collector's answer", |agent| Ok(agent.get("/healthz").ok()))?;
         Ok(agent)
     }
 
@@ -73,10 +71,7 @@ impl Agent {
 
     /// The records of a container, by its name or its full id, on standard output so far, in order.
     pub(crate) fn records(&self, container: &str) -> Result<Vec<Record>> {
-        record::of_container(
-            &std::fs::read(self.folder.path().join("stdout"))?,
-            container,
-        )
+        record::of_container(&std::fs::read(self.folder.path().join("stdout"))?, container)
     }
 
     /// `/metrics`
@@ -90,16 +85,10 @@ impl Agent {
     pub(crate) fn get(&self, page: &str) -> Result<(u16, String)> {
         let mut stream = TcpStream::connect(&self.admin)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        write!(
-            stream,
-            "GET {page} HTTP/1.0\r\nHost: {}\r\n\r\n",
-            self.admin
-        )?;
+        write!(stream, "GET {page} HTTP/1.0\r\nHost: {}\r\n\r\n", self.admin)?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
-        let (head, body) = answer
-            .split_once("\r\n\r\n")
-            .context("no end of the headers")?;
+        let (head, body) = answer.split_once("\r\n\r\n").context("no end of the headers")?;
         let code = head.split(' ').nth(1).context("no status code")?.parse()?;
         Ok((code, body.to_owned()))
     }
@@ -121,17 +110,12 @@ impl Agent {
 
     /// Puts another configuration in the place of the one it was started with.
     pub(crate) fn rewrite(&self, config: &str) -> Result<()> {
-        Ok(std::fs::write(
-            self.folder.path().join("writetap.yaml"),
-            config,
-        )?)
+        Ok(std::fs::write(self.folder.path().join("writetap.yaml"), config)?)
     }
 
     /// The configuration as it is on disk.
     pub(crate) fn configuration(&self) -> Result<String> {
-        Ok(std::fs::read_to_string(
-            self.folder.path().join("writetap.yaml"),
-        )?)
+        Ok(std::fs::read_to_string(self.folder.path().join("writetap.yaml"))?)
     }
 
     /// Stops it with SIGTERM, which drains what it took; returns the records of each asked container.
@@ -140,10 +124,7 @@ impl Agent {
         containers: [&str; N],
     ) -> Result<[Vec<Record>; N]> {
         let status = self.process.end(Signal::TERM, PATIENCE)?;
-        ensure!(
-            status.code() == Some(0),
-            "the collector ended with {status}"
-        );
+        ensure!(status.code() == Some(0), "the collector ended with {status}");
         let mut records = [const { Vec::new() }; N];
         for (records, container) in records.iter_mut().zip(containers) {
             *records = self.records(container)?;
@@ -153,11 +134,7 @@ impl Agent {
 
     fn ready(mut self) -> Result<Self> {
         self.until("the collector's readiness", |agent| {
-            Ok(agent
-                .get("/readyz")
-                .ok()
-                .filter(|(code, _)| *code == 200)
-                .map(|_| ()))
+            Ok(agent.get("/readyz").ok().filter(|(code, _)| *code == 200).map(|_| ()))
         })?;
         Ok(self)
     }
@@ -168,30 +145,18 @@ impl Agent {
         let file = folder.path().join("writetap.yaml");
         std::fs::write(&file, config.text(&admin))?;
         let mut command = program()?;
-        command
-            .current_dir(folder.path())
-            .arg("run")
-            .arg("--config")
-            .arg(&file);
+        command.current_dir(folder.path()).arg("run").arg("--config").arg(&file);
         let kept = File::create(folder.path().join("stdout"))?;
         let stdout = stdout.unwrap_or(kept);
         let process = Process::start(&mut command, &folder.path().join("stderr"), Some(stdout))?;
-        Ok(Self {
-            process,
-            folder,
-            admin,
-        })
+        Ok(Self { process, folder, admin })
     }
 }
 
 impl Drop for Agent {
     /// The test runner shows this if the test fails, and keeps it to itself if not.
     fn drop(&mut self) {
-        eprintln!(
-            "--- stderr of collector {}:\n{}---",
-            self.process.pid(),
-            self.said()
-        );
+        eprintln!("--- stderr of collector {}:\n{}---", self.process.pid(), self.said());
     }
 }
 
@@ -211,24 +176,12 @@ fn built() -> PathBuf {
 pub(crate) fn refused(config: &str, wrap: &[&str]) -> Result<(ExitStatus, String)> {
     let folder = tempfile::tempdir()?;
     std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
-    let (file, copy) = (
-        folder.path().join("writetap.yaml"),
-        folder.path().join("writetap"),
-    );
+    let (file, copy) = (folder.path().join("writetap.yaml"), folder.path().join("writetap"));
     std::fs::write(&file, config)?;
     std::fs::copy(program()?.get_program(), &copy)?;
-    let words: Vec<&OsStr> = wrap
-        .iter()
-        .map(OsStr::new)
-        .chain([copy.as_os_str()])
-        .collect();
+    let words: Vec<&OsStr> = wrap.iter().map(OsStr::new).chain([copy.as_os_str()]).collect();
     let mut command = Site::get()?.command(words[0]);
-    command
-        .args(&words[1..])
-        .current_dir("/")
-        .arg("run")
-        .arg("--config")
-        .arg(&file);
+    command.args(&words[1..]).current_dir("/").arg("run").arg("--config").arg(&file);
     let mut process = Process::start(&mut command, &folder.path().join("stderr"), None)?;
     let status = wait::until("the end of the collector", PATIENCE, || process.ended())?;
     Ok((status, process.said()))

@@ -37,27 +37,12 @@ impl Broker {
         let properties = properties(&client, &controller, &folder.join("data").to_string_lossy());
         std::fs::write(folder.join("server.properties"), properties)?;
         std::fs::write(folder.join("log4j2.properties"), LOGGING)?;
-        let broker = Self {
-            folder,
-            address: client,
-            node: Mutex::new(None),
-        };
+        let broker = Self { folder, address: client, node: Mutex::new(None) };
         let mut format = broker.java("kafka.tools.StorageTool")?;
-        format.args([
-            "format",
-            "--standalone",
-            "--cluster-id",
-            CLUSTER_ID,
-            "--config",
-        ]);
-        let output = format
-            .arg(broker.folder.join("server.properties"))
-            .output()?;
+        format.args(["format", "--standalone", "--cluster-id", CLUSTER_ID, "--config"]);
+        let output = format.arg(broker.folder.join("server.properties")).output()?;
         let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(
-            output.status.success(),
-            "failed to format the broker's data: {said}"
-        );
+        ensure!(output.status.success(), "failed to format the broker's data: {said}");
         Ok(broker)
     }
 
@@ -71,14 +56,10 @@ impl Broker {
         let mut command = self.java("kafka.Kafka")?;
         command.arg(self.folder.join("server.properties"));
         let mut node = self.node.lock().unwrap_or_else(PoisonError::into_inner);
-        let process = node.insert(Process::start(
-            &mut command,
-            &self.folder.join("broker.log"),
-            None,
-        )?);
-        let client: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", &self.address)
-            .create()?;
+        let process =
+            node.insert(Process::start(&mut command, &self.folder.join("broker.log"), None)?);
+        let client: BaseConsumer =
+            ClientConfig::new().set("bootstrap.servers", &self.address).create()?;
         wait::until("the broker's answer", PATIENCE, || {
             if let Some(status) = process.ended()? {
                 bail!("the broker ended, {status}: {}", process.said());
@@ -91,9 +72,7 @@ impl Broker {
     /// Ends the broker without a chance to tidy up.
     pub(crate) fn kill(&self) -> Result<()> {
         let mut node = self.node.lock().unwrap_or_else(PoisonError::into_inner);
-        node.take()
-            .context("the broker does not run")?
-            .end(Signal::KILL, PATIENCE)?;
+        node.take().context("the broker does not run")?.end(Signal::KILL, PATIENCE)?;
         Ok(())
     }
 
@@ -101,12 +80,7 @@ impl Broker {
         let library = std::env::var(LIBRARY).with_context(|| format!("{LIBRARY} is not set"))?;
         let mut command = Site::get()?.command("java");
         command.current_dir(&self.folder);
-        command.args([
-            "-Xms128m",
-            "-Xmx256m",
-            "-XX:+UseSerialGC",
-            "-XX:TieredStopAtLevel=1",
-        ]);
+        command.args(["-Xms128m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
         command.arg("-Dlog4j2.configurationFile=log4j2.properties");
         command.args(["-cp", &format!("{library}/*"), class]);
         Ok(command)

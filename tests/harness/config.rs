@@ -30,53 +30,34 @@ impl Config {
 
     /// The same with another `capture`.
     pub(crate) fn capture(self, capture: impl Into<String>) -> Self {
-        Self {
-            capture: capture.into(),
-            ..self
-        }
+        Self { capture: capture.into(), ..self }
     }
 
     /// The same with another `identity`.
     pub(crate) fn identity(self, identity: impl Into<String>) -> Self {
-        Self {
-            identity: identity.into(),
-            ..self
-        }
+        Self { identity: identity.into(), ..self }
     }
 
     /// The same with another `line`.
     pub(crate) fn line(self, line: impl Into<String>) -> Self {
-        Self {
-            line: line.into(),
-            ..self
-        }
+        Self { line: line.into(), ..self }
     }
 
     /// The same with other `sinks`.
     pub(crate) fn sinks(self, sinks: impl Into<String>) -> Self {
-        Self {
-            sinks: sinks.into(),
-            ..self
-        }
+        Self { sinks: sinks.into(), ..self }
     }
 
     /// The same with a Kafka sink alone: topic `logs-` and the container's name.
     pub(crate) fn kafka(self, broker: &Broker) -> Self {
         let address = broker.address();
         let topic = "logs-{{ name }}";
-        self.sinks(format!(
-            "k: {{ type: kafka, brokers: [\"{address}\"], topic: \"{topic}\" }}"
-        ))
+        self.sinks(format!("k: {{ type: kafka, brokers: [\"{address}\"], topic: \"{topic}\" }}"))
     }
 
     /// As the file has it.
     pub(crate) fn text(&self, admin: &str) -> String {
-        let Self {
-            capture,
-            identity,
-            line,
-            sinks,
-        } = self;
+        let Self { capture, identity, line, sinks } = self;
         let mut text = String::new();
         for (key, value) in [
             ("capture", capture.as_str()),

@@ -29,10 +29,7 @@ pub(crate) fn lines(file: &str, stream: &str) -> Result<Vec<Vec<u8>>> {
 
 /// Lines without their newlines. What follows the last newline is a line if there is any.
 pub(crate) fn split(text: &[u8]) -> Vec<Vec<u8>> {
-    let mut lines: Vec<_> = text
-        .split(|&byte| byte == b'\n')
-        .map(<[u8]>::to_vec)
-        .collect();
+    let mut lines: Vec<_> = text.split(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect();
     if lines.last().is_some_and(Vec::is_empty) {
         lines.pop();
     }

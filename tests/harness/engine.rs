@@ -41,21 +41,12 @@ pub(crate) struct Run<'a> {
 impl<'a> Run<'a> {
     /// Busybox applets, logged by `json-file`.
     pub(crate) const fn busybox(name: &'a str, command: &'a [&'a str]) -> Self {
-        Self {
-            name,
-            image: image::BUSYBOX,
-            driver: "json-file",
-            options: &[],
-            command,
-        }
+        Self { name, image: image::BUSYBOX, driver: "json-file", options: &[], command }
     }
 
     /// Programs of this machine or [`image::WORKLOAD`], logged by `json-file`.
     pub(crate) const fn host(name: &'a str, command: &'a [&'a str]) -> Self {
-        Self {
-            image: image::HOST,
-            ..Self::busybox(name, command)
-        }
+        Self { image: image::HOST, ..Self::busybox(name, command) }
     }
 }
 
@@ -86,10 +77,7 @@ impl Engine {
         // Its containerd dies with it. A zombie has no command line.
         let arguments = format!("/proc/{}/cmdline", containerd.trim());
         wait::until("the end of containerd", PATIENCE, || {
-            Ok(std::fs::read(&arguments)
-                .unwrap_or_default()
-                .is_empty()
-                .then_some(()))
+            Ok(std::fs::read(&arguments).unwrap_or_default().is_empty().then_some(()))
         })
     }
 
@@ -102,33 +90,16 @@ impl Engine {
     /// What `docker` with these arguments prints, without the last newline.
     pub(crate) fn docker(&self, arguments: &[&str]) -> Result<String> {
         let mut command = Site::get()?.command("timeout");
-        command
-            .arg(PATIENCE.as_secs().to_string())
-            .args(["docker", "-H", &self.address()]);
-        let output = command
-            .args(arguments)
-            .output()
-            .context("failed to run `docker`")?;
+        command.arg(PATIENCE.as_secs().to_string()).args(["docker", "-H", &self.address()]);
+        let output = command.args(arguments).output().context("failed to run `docker`")?;
         let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(
-            output.status.success(),
-            "`docker {}`: {}",
-            arguments.join(" "),
-            said.trim_end()
-        );
-        Ok(String::from_utf8_lossy(&output.stdout)
-            .trim_end_matches('\n')
-            .to_owned())
+        ensure!(output.status.success(), "`docker {}`: {}", arguments.join(" "), said.trim_end());
+        Ok(String::from_utf8_lossy(&output.stdout).trim_end_matches('\n').to_owned())
     }
 
     /// Starts a container and lets it run.
     pub(crate) fn detach(&self, run: Run<'_>) -> Result<()> {
-        self.docker(
-            &arguments(run, &["--detach"])
-                .iter()
-                .map(String::as_str)
-                .collect::<Vec<_>>(),
-        )?;
+        self.docker(&arguments(run, &["--detach"]).iter().map(String::as_str).collect::<Vec<_>>())?;
         Ok(())
     }
 
@@ -140,12 +111,7 @@ impl Engine {
 
     /// Runs a container with `docker run --rm`, so that it is gone at its end.
     pub(crate) fn run_and_remove(&self, run: Run<'_>) -> Result<()> {
-        self.docker(
-            &arguments(run, &["--rm"])
-                .iter()
-                .map(String::as_str)
-                .collect::<Vec<_>>(),
-        )?;
+        self.docker(&arguments(run, &["--rm"]).iter().map(String::as_str).collect::<Vec<_>>())?;
         Ok(())
     }
 
@@ -153,10 +119,7 @@ impl Engine {
     pub(crate) fn wait(&self, name: &str) -> Result<()> {
         let code = self.docker(&["wait", name])?;
         if code != "0" {
-            bail!(
-                "container `{name}` exited with {code}: {}",
-                self.docker(&["logs", name])?
-            );
+            bail!("container `{name}` exited with {code}: {}", self.docker(&["logs", name])?);
         }
         Ok(())
     }
@@ -206,12 +169,7 @@ fn spawn(folder: &Path) -> Result<Process> {
     ] {
         command.arg(option).arg(folder.join(name));
     }
-    command.args([
-        "--bridge=none",
-        "--iptables=false",
-        "--ip6tables=false",
-        "--live-restore",
-    ]);
+    command.args(["--bridge=none", "--iptables=false", "--ip6tables=false", "--live-restore"]);
     command.args(["--host", &address(folder)]);
     // A killed daemon leaves pid files, and a new one takes whatever has such a pid by now, even a zombie, for its own.
     for left in ["docker.pid", CONTAINERD_PID] {
@@ -226,27 +184,12 @@ fn spawn(folder: &Path) -> Result<Process> {
 }
 
 fn arguments(run: Run<'_>, how: &[&str]) -> Vec<String> {
-    let Run {
-        name,
-        image,
-        driver,
-        options,
-        command,
-    } = run;
+    let Run { name, image, driver, options, command } = run;
     let name = format!("--name={name}");
     let driver = format!("--log-driver={driver}");
-    let first = ["run", &name, &driver]
-        .into_iter()
-        .chain(how.iter().copied());
+    let first = ["run", &name, &driver].into_iter().chain(how.iter().copied());
     let first = first.chain(options.iter().copied()).map(str::to_owned);
-    let mounts = if image == image::HOST {
-        image::host_mounts()
-    } else {
-        Vec::new()
-    };
-    let last = [image]
-        .into_iter()
-        .chain(command.iter().copied())
-        .map(str::to_owned);
+    let mounts = if image == image::HOST { image::host_mounts() } else { Vec::new() };
+    let last = [image].into_iter().chain(command.iter().copied()).map(str::to_owned);
     first.chain(mounts).chain(last).collect()
 }

@@ -20,22 +20,13 @@ pub(crate) const HOST: &str = "writetap-e2e/host:1";
 pub(crate) const WORKLOAD: &str = "/workload";
 
 /// What a program needs of this machine; a link (merged `/usr`) goes into the image, a folder is mounted.
-const HOST_FOLDERS: [&str; 7] = [
-    "/usr",
-    "/bin",
-    "/sbin",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/etc/alternatives",
-];
+const HOST_FOLDERS: [&str; 7] =
+    ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/alternatives"];
 
 /// The path of a program, by `PATH`.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(program))
-        .find(|path| path.is_file())
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|path| path.is_file())
 }
 
 /// Whether `host` containers have a program of that name or path.
@@ -47,10 +38,7 @@ pub(crate) fn on_host(program: &str) -> bool {
 /// The workload program: Cargo puts it into `examples` beside the folder of this test binary.
 pub(crate) fn workload() -> PathBuf {
     let test = std::env::current_exe().unwrap_or_default();
-    test.ancestors()
-        .nth(2)
-        .unwrap_or(Path::new("/"))
-        .join("examples/workload")
+    test.ancestors().nth(2).unwrap_or(Path::new("/")).join("examples/workload")
 }
 
 /// Options of `docker run` that mount this machine's programs and the workload.
@@ -58,9 +46,7 @@ pub(crate) fn host_mounts() -> Vec<String> {
     let folders = HOST_FOLDERS.iter().map(Path::new);
     let folders = folders.filter(|folder| folder.is_dir() && !folder.is_symlink());
     let mounts = folders.map(|folder| format!("--volume={0}:{0}:ro", folder.display()));
-    mounts
-        .chain([format!("--volume={}:{WORKLOAD}:ro", workload().display())])
-        .collect()
+    mounts.chain([format!("--volume={}:{WORKLOAD}:ro", workload().display())]).collect()
 }
 
 /// Lays out the files of both images in `folder`: name and root folder of each.
@@ -82,10 +68,7 @@ pub(crate) fn lay_out(folder: &Path) -> Result<[(&'static str, PathBuf); 2]> {
     create_dir_all(busybox.join("bin"))?;
     std::fs::copy(&program, busybox.join("bin/busybox"))?;
     let applets = Command::new(&program).arg("--list").output()?;
-    for applet in String::from_utf8(applets.stdout)?
-        .lines()
-        .filter(|&applet| applet != "busybox")
-    {
+    for applet in String::from_utf8(applets.stdout)?.lines().filter(|&applet| applet != "busybox") {
         symlink("busybox", busybox.join("bin").join(applet))?;
     }
     Ok([(BUSYBOX, busybox), (HOST, host)])
@@ -98,16 +81,8 @@ pub(crate) fn import(site: &Site, address: &str, name: &str, folder: &Path) -> R
     tar = tar.stdout(std::process::Stdio::piped());
     let mut tar = tar.spawn().context("failed to run `tar`")?;
     let mut docker = site.command("docker");
-    docker.args([
-        "-H",
-        address,
-        "import",
-        "--change",
-        "ENV PATH=/usr/bin:/bin:/usr/sbin:/sbin",
-    ]);
-    docker
-        .args(["-", name])
-        .stdin(tar.stdout.take().context("tar has no output")?);
+    docker.args(["-H", address, "import", "--change", "ENV PATH=/usr/bin:/bin:/usr/sbin:/sbin"]);
+    docker.args(["-", name]).stdin(tar.stdout.take().context("tar has no output")?);
     let imported = docker.output().context("failed to run `docker`")?;
     ensure!(
         tar.wait()?.success() && imported.status.success(),

@@ -18,9 +18,7 @@ struct Sample {
 impl Metrics {
     /// Of the text format.
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        let samples = text
-            .lines()
-            .filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let samples = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
         samples.map(sample).collect::<Result<_>>().map(Self)
     }
 
@@ -31,11 +29,7 @@ impl Metrics {
                 .iter()
                 .all(|&(label, value)| sample.labels.get(label).is_some_and(|v| v == value))
         };
-        let samples = self
-            .0
-            .iter()
-            .filter(|sample| sample.name == name)
-            .filter(has);
+        let samples = self.0.iter().filter(|sample| sample.name == name).filter(has);
         samples.map(|sample| sample.value as u64).sum()
     }
 
@@ -57,11 +51,7 @@ fn sample(line: &str) -> Result<Sample> {
         labels.insert(label.to_owned(), value);
         rest = &text[length..];
     }
-    Ok(Sample {
-        name: name.to_owned(),
-        labels,
-        value,
-    })
+    Ok(Sample { name: name.to_owned(), labels, value })
 }
 
 /// A label's value up to its closing quote, and the length of both as written.

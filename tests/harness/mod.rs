@@ -85,11 +85,7 @@ pub(crate) fn broker() -> Result<Option<&'static Broker>> {
 
 /// A broker of the test's own, formatted and not yet started.
 pub(crate) fn broker_to_start(name: &str) -> Result<Option<Broker>> {
-    if need::met(&need::BROKER)? {
-        Broker::prepare(name).map(Some)
-    } else {
-        Ok(None)
-    }
+    if need::met(&need::BROKER)? { Broker::prepare(name).map(Some) } else { Ok(None) }
 }
 
 fn turn(held: impl FnOnce() -> Held) -> Result<Option<Turn>> {
@@ -98,10 +94,7 @@ fn turn(held: impl FnOnce() -> Held) -> Result<Option<Turn>> {
         return Ok(None);
     }
     let engine = once(&ENGINE, || Engine::start("engine"))?;
-    Ok(Some(Turn {
-        engine,
-        _held: held(),
-    }))
+    Ok(Some(Turn { engine, _held: held() }))
 }
 
 fn once<T>(cell: &'static Shared<T>, start: impl FnOnce() -> Result<T>) -> Result<&'static T> {

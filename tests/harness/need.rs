@@ -28,14 +28,8 @@ pub(crate) fn met(needs: &[Need]) -> Result<bool> {
         return Ok(true);
     }
     let missing = missing.join("; ");
-    if REQUIRE_ALL
-        .iter()
-        .any(|name| std::env::var_os(name).is_some_and(|value| value != "0"))
-    {
-        bail!(
-            "may not be skipped ({} is set): {missing}",
-            REQUIRE_ALL.join(" or ")
-        );
+    if REQUIRE_ALL.iter().any(|name| std::env::var_os(name).is_some_and(|value| value != "0")) {
+        bail!("may not be skipped ({} is set): {missing}", REQUIRE_ALL.join(" or "));
     }
     skip(&missing)?;
     Ok(false)
@@ -47,11 +41,7 @@ pub(crate) fn skip(reason: &str) -> Result<()> {
     let thread = std::thread::current();
     let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
     // Not `eprintln!`, which the test runner keeps to itself when the test passes.
-    writeln!(
-        stderr(),
-        "SKIPPED {}: {reason} ({count} skipped)",
-        thread.name().unwrap_or("?")
-    )?;
+    writeln!(stderr(), "SKIPPED {}: {reason} ({count} skipped)", thread.name().unwrap_or("?"))?;
     Ok(())
 }
 
@@ -67,19 +57,11 @@ fn bpf() -> Option<String> {
 }
 
 fn programs() -> Option<String> {
-    let missing: Vec<&str> = [
-        "docker",
-        "dockerd",
-        "containerd",
-        "runc",
-        "busybox",
-        "setpriv",
-        "tar",
-        "timeout",
-    ]
-    .into_iter()
-    .filter(|program| image::find(program).is_none())
-    .collect();
+    let missing: Vec<&str> =
+        ["docker", "dockerd", "containerd", "runc", "busybox", "setpriv", "tar", "timeout"]
+            .into_iter()
+            .filter(|program| image::find(program).is_none())
+            .collect();
     let remedy = "install docker.io, busybox-static and util-linux, or `cargo xtask setup`";
     (!missing.is_empty()).then(|| format!("no {}: {remedy}", missing.join(", ")))
 }
@@ -91,17 +73,12 @@ fn workload() -> Option<String> {
 }
 
 fn java() -> Option<String> {
-    image::find("java")
-        .is_none()
-        .then(|| "no java: install default-jre-headless".into())
+    image::find("java").is_none().then(|| "no java: install default-jre-headless".into())
 }
 
 fn broker_library() -> Option<String> {
     let folder = std::env::var_os(broker::LIBRARY).filter(|folder| Path::new(folder).is_dir());
-    folder.is_none().then(|| {
-        format!(
-            "{} names no folder of jars: `cargo xtask test` sets it",
-            broker::LIBRARY
-        )
-    })
+    folder
+        .is_none()
+        .then(|| format!("{} names no folder of jars: `cargo xtask test` sets it", broker::LIBRARY))
 }

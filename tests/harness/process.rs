@@ -24,18 +24,9 @@ impl Process {
     pub(crate) fn start(command: &mut Command, log: &Path, stdout: Option<File>) -> Result<Self> {
         let open = || OpenOptions::new().create(true).append(true).open(log);
         let stdout = stdout.map_or_else(open, Ok)?;
-        command
-            .process_group(0)
-            .stdin(std::process::Stdio::null())
-            .stdout(stdout)
-            .stderr(open()?);
-        let child = command
-            .spawn()
-            .with_context(|| format!("failed to run {command:?}"))?;
-        Ok(Self {
-            child,
-            log: log.to_owned(),
-        })
+        command.process_group(0).stdin(std::process::Stdio::null()).stdout(stdout).stderr(open()?);
+        let child = command.spawn().with_context(|| format!("failed to run {command:?}"))?;
+        Ok(Self { child, log: log.to_owned() })
     }
 
     /// What it said so far.

@@ -66,21 +66,17 @@ impl Record {
         let unknown: Vec<_> = others.filter(|key| !known(key)).collect();
         ensure!(unknown.is_empty(), "keys that no one promised: {unknown:?}");
         let id = record.container_id.as_bytes();
-        ensure!(
-            id.len() == 64 && id.iter().all(u8::is_ascii_hexdigit),
-            "container id {record:?}"
-        );
+        ensure!(id.len() == 64 && id.iter().all(u8::is_ascii_hexdigit), "container id {record:?}");
         for time in [&record.timestamp, &record.observed_timestamp] {
             ensure!(
                 time.len() == "2026-01-01T00:00:00.000000000Z".len() && time.ends_with('Z'),
                 "{time}"
             );
         }
+        // Of one form and length, they sort as text.
+        ensure!(record.timestamp <= record.observed_timestamp, "observed before: {record:?}");
         if record.base64.is_some() {
-            ensure!(
-                std::str::from_utf8(&record.body()?).is_err(),
-                "base64 of UTF-8: {record:?}"
-            );
+            ensure!(std::str::from_utf8(&record.body()?).is_err(), "base64 of UTF-8: {record:?}");
         }
         Ok(record)
     }
@@ -97,10 +93,7 @@ impl Record {
 /// The records of one container, by its name or its full id, among lines of JSON, in order. What follows the last
 /// newline is not looked at: it may still be in the making.
 pub(crate) fn of_container(lines: &[u8], container: &str) -> Result<Vec<Record>> {
-    let whole = lines
-        .rsplitn(2, |&byte| byte == b'\n')
-        .nth(1)
-        .unwrap_or_default();
+    let whole = lines.rsplitn(2, |&byte| byte == b'\n').nth(1).unwrap_or_default();
     // Most lines are of other containers: told apart before they are decoded.
     let mark = format!("\"{container}\"");
     let lines = whole.split(|&byte| byte == b'\n');
@@ -114,9 +107,5 @@ pub(crate) fn of_container(lines: &[u8], container: &str) -> Result<Vec<Record>>
 
 /// Bodies of one stream, in order.
 pub(crate) fn bodies(records: &[Record], stream: &str) -> Result<Vec<Vec<u8>>> {
-    records
-        .iter()
-        .filter(|record| record.stream == stream)
-        .map(Record::body)
-        .collect()
+    records.iter().filter(|record| record.stream == stream).map(Record::body).collect()
 }

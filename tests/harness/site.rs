@@ -58,28 +58,14 @@ impl Site {
         let cleanup = |stdin: Stdio| -> Result<_> {
             let mut command = Command::new("/bin/sh");
             // A group of its own: Ctrl-C is for this process, and its end for the shell.
-            command
-                .args(["-c", CLEANUP, "cleanup"])
-                .arg(&root)
-                .stdin(stdin)
-                .process_group(0);
+            command.args(["-c", CLEANUP, "cleanup"]).arg(&root).stdin(stdin).process_group(0);
             command.stdout(lock.try_clone()?).stderr(lock.try_clone()?);
             command.spawn().context("failed to run `/bin/sh`")
         };
         let status = cleanup(Stdio::null())?.wait()?;
-        ensure!(
-            status.success(),
-            "failed to clean up `{}`: {status}",
-            root.display()
-        );
+        ensure!(status.success(), "failed to clean up `{}`: {status}", root.display());
         create_dir_all(&root)?;
-        let stdin = cleanup(Stdio::piped())?
-            .stdin
-            .take()
-            .context("no pipe to the cleanup")?;
-        Ok(Self {
-            root,
-            _cleanup: stdin,
-        })
+        let stdin = cleanup(Stdio::piped())?.stdin.take().context("no pipe to the cleanup")?;
+        Ok(Self { root, _cleanup: stdin })
     }
 }

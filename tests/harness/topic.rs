@@ -26,9 +26,7 @@ pub(crate) fn read(
     let end = Instant::now() + limit;
     wait::until(&format!("topic `{topic}`"), limit, || {
         // An unknown topic is an error, here and below: it comes with its first record.
-        Ok(consumer
-            .fetch_watermarks(topic, 0, Duration::from_secs(1))
-            .ok())
+        Ok(consumer.fetch_watermarks(topic, 0, Duration::from_secs(1)).ok())
     })?;
     let mut assignment = TopicPartitionList::new();
     assignment.add_partition_offset(topic, 0, Offset::Beginning)?;
@@ -44,10 +42,7 @@ pub(crate) fn read(
             Some(Err(error)) => return Err(error.into()),
         }
         if Instant::now() >= end {
-            bail!(
-                "waited {limit:?} for {count} records in topic `{topic}`, got {}",
-                values.len()
-            );
+            bail!("waited {limit:?} for {count} records in topic `{topic}`, got {}", values.len());
         }
     }
 }

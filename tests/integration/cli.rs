@@ -18,11 +18,7 @@ fn run(args: &[&str]) -> (i32, String, String) {
 
 fn taken_apart(output: &Output) -> (i32, String, String) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    (
-        output.status.code().unwrap(),
-        text(&output.stdout),
-        text(&output.stderr),
-    )
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
 }
 
 /// A configuration file in a folder of its own.
@@ -49,22 +45,14 @@ fn version_and_help_go_to_stdout_and_succeed() {
     let (code, stdout, stderr) = run(&["--help"]);
     assert_eq!((code, stderr.as_str()), (0, ""));
     for verb in ["run", "validate", "doctor", "containers", "completions"] {
-        assert!(
-            stdout.contains(&format!("\n  {verb}")),
-            "{verb} in {stdout}"
-        );
+        assert!(stdout.contains(&format!("\n  {verb}")), "{verb} in {stdout}");
     }
     assert!(!stdout.contains("\n  reference"), "{stdout}");
 }
 
 #[test]
 fn wrong_usage_exits_64_and_goes_to_stderr() {
-    for args in [
-        &["--nonsense"][..],
-        &["nonsense"],
-        &["completions"],
-        &["--log-level", "loud"],
-    ] {
+    for args in [&["--nonsense"][..], &["nonsense"], &["completions"], &["--log-level", "loud"]] {
         let (code, stdout, stderr) = run(args);
         assert_eq!((code, stdout.as_str()), (64, ""), "{args:?}");
         assert!(stderr.starts_with("error: "), "{stderr}");
@@ -82,24 +70,9 @@ fn every_mistake_of_a_file_is_told_before_anything_runs() {
          {0}:2:14: log.level: expected `error`, `warn`, `info`, `debug` or `trace`, found `loud`\n",
         file.display(),
     );
-    for verb in [
-        &["validate"][..],
-        &["run"],
-        &[],
-        &["doctor"],
-        &["containers"],
-    ] {
-        let output = writetap()
-            .args(verb)
-            .arg("--config")
-            .arg(&file)
-            .output()
-            .unwrap();
-        assert_eq!(
-            taken_apart(&output),
-            (64, String::new(), expected.clone()),
-            "{verb:?}"
-        );
+    for verb in [&["validate"][..], &["run"], &[], &["doctor"], &["containers"]] {
+        let output = writetap().args(verb).arg("--config").arg(&file).output().unwrap();
+        assert_eq!(taken_apart(&output), (64, String::new(), expected.clone()), "{verb:?}");
     }
     let output = writetap().env("WRITETAP_CONFIG", &file).output().unwrap();
     assert_eq!(taken_apart(&output), (64, String::new(), expected));
@@ -131,11 +104,7 @@ fn validate_prints_what_applies_without_passwords() {
     assert!(!stdout.contains("hush"), "{stdout}");
 
     let again = Fixture::new(&stdout);
-    let output = writetap()
-        .arg("validate")
-        .arg(again.file())
-        .output()
-        .unwrap();
+    let output = writetap().arg("validate").arg(again.file()).output().unwrap();
     let valid = format!("{} is valid\n", again.file().display());
     assert_eq!(taken_apart(&output), (0, valid, String::new()));
 }
@@ -160,36 +129,22 @@ fn doctor_reports_as_json_too() {
         .iter()
         .map(|it| it["topic"].as_str().unwrap())
         .collect();
-    assert!(
-        topics.starts_with(&["kernel", "BTF", "lockdown", "CAP_BPF"]),
-        "{topics:?}"
-    );
+    assert!(topics.starts_with(&["kernel", "BTF", "lockdown", "CAP_BPF"]), "{topics:?}");
 }
 
 #[test]
 fn a_reader_that_has_seen_enough_is_no_failure() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let output = writetap()
-        .args(["completions", "bash"])
-        .stdout(writer)
-        .output()
-        .unwrap();
+    let output = writetap().args(["completions", "bash"]).stdout(writer).output().unwrap();
     assert_eq!(taken_apart(&output), (0, String::new(), String::new()));
 }
 
 #[test]
 fn a_full_disk_is_a_failure() {
     let full = File::options().write(true).open("/dev/full").unwrap();
-    let output = writetap()
-        .args(["completions", "bash"])
-        .stdout(full)
-        .output()
-        .unwrap();
+    let output = writetap().args(["completions", "bash"]).stdout(full).output().unwrap();
     let (code, _, stderr) = taken_apart(&output);
     assert_eq!(code, 1);
-    assert_eq!(
-        stderr,
-        "error: failed to write to stdout: No space left on device (os error 28)\n"
-    );
+    assert_eq!(stderr, "error: failed to write to stdout: No space left on device (os error 28)\n");
 }

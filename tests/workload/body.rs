@@ -7,9 +7,8 @@ pub(crate) fn line(seed: u64, number: u64) -> Vec<u8> {
     let mut line = format!("{seed}:{number:07}");
     for _ in 0..words {
         line.push_str(
-            [
-                " lorem", " ipsum", " dólar", " \"q\"", " \\", " 日本", " {}", "\t",
-            ][next(&mut state) as usize % 8],
+            [" lorem", " ipsum", " dólar", " \"q\"", " \\", " 日本", " {}", "\t"]
+                [next(&mut state) as usize % 8],
         );
     }
     line.into_bytes()

@@ -60,6 +60,5 @@ fn main() -> io::Result<()> {
 }
 
 fn number(text: &str) -> io::Result<u64> {
-    text.parse()
-        .map_err(|error| io::Error::other(format!("`{text}`: {error}")))
+    text.parse().map_err(|error| io::Error::other(format!("`{text}`: {error}")))
 }

@@ -12,10 +12,7 @@ type Control = [u64; 4];
 /// Sends `fd` with one byte of data.
 pub(crate) fn send(socket: &UnixStream, fd: BorrowedFd<'_>) -> io::Result<()> {
     let (mut byte, mut control): (u8, Control) = (0, [0; 4]);
-    let mut part = libc::iovec {
-        iov_base: from_mut(&mut byte).cast(),
-        iov_len: 1,
-    };
+    let mut part = libc::iovec { iov_base: from_mut(&mut byte).cast(), iov_len: 1 };
     let message = message(&mut part, &mut control);
     // SAFETY: `message` points to a zeroed control buffer that has room for a header and one descriptor.
     let sent = unsafe {
@@ -23,25 +20,16 @@ pub(crate) fn send(socket: &UnixStream, fd: BorrowedFd<'_>) -> io::Result<()> {
         (*header).cmsg_level = libc::SOL_SOCKET;
         (*header).cmsg_type = libc::SCM_RIGHTS;
         (*header).cmsg_len = libc::CMSG_LEN(size_of::<RawFd>() as u32) as usize;
-        libc::CMSG_DATA(header)
-            .cast::<RawFd>()
-            .write_unaligned(fd.as_raw_fd());
+        libc::CMSG_DATA(header).cast::<RawFd>().write_unaligned(fd.as_raw_fd());
         libc::sendmsg(socket.as_raw_fd(), &raw const message, 0)
     };
-    if sent == 1 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if sent == 1 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Takes a descriptor that [`send`] sent.
 pub(crate) fn receive(socket: &UnixStream) -> io::Result<OwnedFd> {
     let (mut byte, mut control): (u8, Control) = (0, [0; 4]);
-    let mut part = libc::iovec {
-        iov_base: from_mut(&mut byte).cast(),
-        iov_len: 1,
-    };
+    let mut part = libc::iovec { iov_base: from_mut(&mut byte).cast(), iov_len: 1 };
     let mut message = message(&mut part, &mut control);
     // SAFETY: every pointer in `message` is to a live local; the header is looked at only if the kernel wrote one.
     unsafe {
@@ -52,9 +40,7 @@ pub(crate) fn receive(socket: &UnixStream) -> io::Result<OwnedFd> {
         if header.is_null() || (*header).cmsg_type != libc::SCM_RIGHTS {
             return Err(io::Error::other("no descriptor came with the byte"));
         }
-        Ok(OwnedFd::from_raw_fd(
-            libc::CMSG_DATA(header).cast::<RawFd>().read_unaligned(),
-        ))
+        Ok(OwnedFd::from_raw_fd(libc::CMSG_DATA(header).cast::<RawFd>().read_unaligned()))
     }
 }
 

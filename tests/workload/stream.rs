@@ -57,10 +57,7 @@ impl Pace {
         let period = Duration::from_nanos(1_000_000_000_u64.checked_div(rate)?);
         // A phase of its own, so that many writers do not write in step.
         let phase = RandomState::new().hash_one(0) % period.as_nanos().max(1) as u64;
-        Some(Self {
-            period,
-            next: Instant::now() + Duration::from_nanos(phase),
-        })
+        Some(Self { period, next: Instant::now() + Duration::from_nanos(phase) })
     }
 
     fn wait(&mut self) {

@@ -23,11 +23,7 @@ const MAX_SEGMENTS: usize = 1024;
 /// The whole of `bytes` in one write.
 pub(crate) fn write_once(fd: impl AsFd, bytes: &[u8]) -> io::Result<()> {
     let written = write(fd, bytes)?;
-    if written == bytes.len() {
-        Ok(())
-    } else {
-        Err(io::Error::other("short write"))
-    }
+    if written == bytes.len() { Ok(()) } else { Err(io::Error::other("short write")) }
 }
 
 /// `count` lines, one write each.
@@ -108,38 +104,21 @@ pub(crate) fn reopened(path: &str, count: u64) -> io::Result<()> {
 
 pub(crate) fn gathered(count: u64) -> io::Result<()> {
     for number in 1..=count {
-        write_segments(
-            &line(1, number)
-                .chunks(1)
-                .map(IoSlice::new)
-                .collect::<Vec<_>>(),
-        )?;
+        write_segments(&line(1, number).chunks(1).map(IoSlice::new).collect::<Vec<_>>())?;
     }
-    let lines: Vec<_> = (1..=MAX_SEGMENTS as u64)
-        .map(|number| line(2, number))
-        .collect();
-    write_segments(
-        &lines
-            .iter()
-            .map(|line| IoSlice::new(line))
-            .collect::<Vec<_>>(),
-    )
+    let lines: Vec<_> = (1..=MAX_SEGMENTS as u64).map(|number| line(2, number)).collect();
+    write_segments(&lines.iter().map(|line| IoSlice::new(line)).collect::<Vec<_>>())
 }
 
 fn write_segments(segments: &[IoSlice<'_>]) -> io::Result<()> {
     let length: usize = segments.iter().map(|segment| segment.len()).sum();
     let written = writev(stdout(), segments)?;
-    if written == length {
-        Ok(())
-    } else {
-        Err(io::Error::other("short writev"))
-    }
+    if written == length { Ok(()) } else { Err(io::Error::other("short writev")) }
 }
 
 pub(crate) fn big(mebibytes: u64) -> io::Result<()> {
     let text = body::text(1, (mebibytes << 20) as usize);
-    text.chunks(1 << 20)
-        .try_for_each(|block| write_once(stdout(), block))
+    text.chunks(1 << 20).try_for_each(|block| write_once(stdout(), block))
 }
 
 pub(crate) fn nonblocking(bytes: u64) -> io::Result<()> {
@@ -150,10 +129,7 @@ pub(crate) fn nonblocking(bytes: u64) -> io::Result<()> {
         match write(stdout(), rest) {
             Ok(written) => rest = &rest[written..],
             Err(Errno::AGAIN) => {
-                poll(
-                    &mut [PollFd::from_borrowed_fd(stdout(), PollFlags::OUT)],
-                    None,
-                )?;
+                poll(&mut [PollFd::from_borrowed_fd(stdout(), PollFlags::OUT)], None)?;
             }
             Err(error) => return Err(error.into()),
         }
@@ -171,9 +147,7 @@ pub(crate) fn threads(threads: u64, count: u64) -> io::Result<()> {
             .map(|seed| scope.spawn(move || write_lines(stdout(), seed, count)))
             .collect();
         writers.into_iter().try_for_each(|writer| {
-            writer
-                .join()
-                .map_err(|_panic| io::Error::other("a writer panicked"))?
+            writer.join().map_err(|_panic| io::Error::other("a writer panicked"))?
         })
     })
 }
@@ -182,8 +156,7 @@ pub(crate) fn workers(workers: u64, count: u64) -> io::Result<()> {
     for seed in 1..=workers {
         process::fork(|| {
             let text = body::lines(seed, count);
-            text.chunks(BLOCK)
-                .try_for_each(|block| write_once(stdout(), block))
+            text.chunks(BLOCK).try_for_each(|block| write_once(stdout(), block))
         })?;
     }
     process::wait_for_all()
@@ -201,28 +174,19 @@ pub(crate) fn identify() -> io::Result<()> {
     let identify = || {
         let (pid, tid) = (getpid().as_raw_pid(), gettid());
         let comm = std::fs::read_to_string(format!("/proc/self/task/{tid}/comm"))?;
-        once(
-            &format!("{pid} {tid} {} {}", getuid().as_raw(), comm.trim_end()),
-            "\n",
-        )
+        once(&format!("{pid} {tid} {} {}", getuid().as_raw(), comm.trim_end()), "\n")
     };
     identify()?;
     thread::scope(|scope| {
-        let second = thread::Builder::new()
-            .name("second".into())
-            .spawn_scoped(scope, identify)?;
-        second
-            .join()
-            .map_err(|_panic| io::Error::other("the second thread panicked"))?
+        let second = thread::Builder::new().name("second".into()).spawn_scoped(scope, identify)?;
+        second.join().map_err(|_panic| io::Error::other("the second thread panicked"))?
     })
 }
 
 /// The calling thread's id: `/proc/thread-self` is a link to `<pid>/task/<tid>`.
 fn gettid() -> i32 {
     let link = std::fs::read_link("/proc/thread-self").unwrap_or_default();
-    link.file_name()
-        .and_then(|tid| tid.to_str()?.parse().ok())
-        .unwrap_or_default()
+    link.file_name().and_then(|tid| tid.to_str()?.parse().ok()).unwrap_or_default()
 }
 
 /// Makes fd 1 something else than the container's stdout.

@@ -18,11 +18,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result<()> {
-    setup::ensure(
-        workspace,
-        &[Need::BUILD, Need::CONTAINERS, Need::BROKER].concat(),
-        yes,
-    )?;
+    setup::ensure(workspace, &[Need::BUILD, Need::CONTAINERS, Need::BROKER].concat(), yes)?;
     let binaries = build(workspace)?;
     let jars = kafka::jars(workspace)?.context("the test broker is gone from the cache")?;
     for binary in &binaries {

@@ -61,15 +61,15 @@ impl Pipeline {
     pub(super) fn run(mut self) {
         let mut ticked = Instant::now();
         let mut reconciled = ticked;
-        self.with_output(Timestamp::now(), Table::reconcile);
+        self.with_output(Table::reconcile);
         loop {
             let finish = self.obey();
             let began = Timestamp::now();
-            let is_empty = self.drain(began);
+            let is_empty = self.drain();
             let now = Instant::now();
             if now.duration_since(ticked) >= TICK {
                 ticked = now;
-                self.with_output(began, |table, output| {
+                self.with_output(|table, output| {
                     if is_empty {
                         table.flush_idle(began, output);
                     }
@@ -79,7 +79,7 @@ impl Pipeline {
             // What is in the ring comes first: it may be the last bytes of a container that has gone.
             if is_empty && now.duration_since(reconciled) >= self.reconcile_interval {
                 reconciled = now;
-                self.with_output(began, Table::reconcile);
+                self.with_output(Table::reconcile);
             }
             if is_empty && finish {
                 break;
@@ -89,7 +89,7 @@ impl Pipeline {
                 self.reader.wait(sleep);
             }
         }
-        self.with_output(Timestamp::now(), Table::finish);
+        self.with_output(Table::finish);
         self.buffer.close();
     }
 
@@ -108,9 +108,9 @@ impl Pipeline {
     }
 
     /// Takes what the ring holds, up to a bound, and what became known of containers. `true` when the ring was empty.
-    fn drain(&mut self, began: Timestamp) -> bool {
+    fn drain(&mut self) -> bool {
         let Self { reader, table, buffer, line, line_metrics, metrics, changes, .. } = self;
-        let mut batch = Batch::new(began);
+        let mut batch = Batch::default();
         let mut output = Output { batch: &mut batch, settings: line, metrics: line_metrics };
         while let Ok(change) = changes.try_recv() {
             table.change(change, &mut output);
@@ -129,7 +129,7 @@ impl Pipeline {
                 Event::Unseen { .. } => {}
             }
             if output.batch.size_bytes() >= BATCH_BYTES {
-                hand_on(mem::replace(output.batch, Batch::new(began)), buffer, metrics);
+                hand_on(mem::replace(output.batch, Batch::default()), buffer, metrics);
             }
         });
         hand_on(batch, buffer, metrics);
@@ -137,8 +137,8 @@ impl Pipeline {
     }
 
     /// Runs a step of the table and hands on the lines that it makes.
-    fn with_output(&mut self, observed: Timestamp, step: impl FnOnce(&mut Table, &mut Output<'_>)) {
-        let mut batch = Batch::new(observed);
+    fn with_output(&mut self, step: impl FnOnce(&mut Table, &mut Output<'_>)) {
+        let mut batch = Batch::default();
         let (settings, metrics) = (&self.line, &self.line_metrics);
         step(&mut self.table, &mut Output { batch: &mut batch, settings, metrics });
         hand_on(batch, &self.buffer, &self.metrics);
@@ -149,8 +149,9 @@ impl Pipeline {
     }
 }
 
-fn hand_on(batch: Batch, buffer: &Buffer, metrics: &Metrics) {
+fn hand_on(mut batch: Batch, buffer: &Buffer, metrics: &Metrics) {
     if !batch.is_empty() {
+        batch.set_observed(Timestamp::now());
         metrics.lines.inc_by(batch.len() as u64);
         buffer.push(&Arc::new(batch));
     }

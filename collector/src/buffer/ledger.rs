@@ -38,9 +38,7 @@ struct Open {
 impl Ledger {
     /// Books for `sinks` sinks, at most [`MAX_SINKS`], with at most `max_open` batches.
     pub fn new(sinks: usize, max_open: usize) -> Self {
-        let all_sinks = u64::MAX
-            .checked_shr(64_u32.saturating_sub(sinks as u32))
-            .unwrap_or(0);
+        let all_sinks = u64::MAX.checked_shr(64_u32.saturating_sub(sinks as u32)).unwrap_or(0);
         Self {
             all_sinks,
             max_open: max_open.max(1),
@@ -58,11 +56,7 @@ impl Ledger {
         }
         let id = self.first + self.open.len() as BatchId;
         let records = batch.len();
-        self.open.push_back(Open {
-            waiting: self.all_sinks,
-            records,
-            ends: ends(batch),
-        });
+        self.open.push_back(Open { waiting: self.all_sinks, records, ends: ends(batch) });
         self.records += records;
         self.pass();
         Some(id)
@@ -71,9 +65,7 @@ impl Ledger {
     /// A sink is done with a batch. What is not open is passed over: it cannot be, or was acknowledged before.
     pub fn acknowledge(&mut self, acknowledgement: Acknowledgement) {
         let Acknowledgement { batch, sink } = acknowledgement;
-        let index = batch
-            .checked_sub(self.first)
-            .and_then(|index| usize::try_from(index).ok());
+        let index = batch.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
         if let Some(open) = index.and_then(|index| self.open.get_mut(index)) {
             let before = open.waiting;
             open.waiting &= !bit(sink);
@@ -116,9 +108,7 @@ impl Ledger {
 }
 
 fn bit(sink: SinkIndex) -> u64 {
-    1_u64
-        .checked_shl(u32::try_from(sink).unwrap_or(u32::MAX))
-        .unwrap_or(0)
+    1_u64.checked_shl(u32::try_from(sink).unwrap_or(u32::MAX)).unwrap_or(0)
 }
 
 /// The highest sequence number of each stream in `batch`.
@@ -134,12 +124,10 @@ fn ends(batch: &Batch) -> Vec<((ContainerId, Stream), Position)> {
             {
                 index
             }
-            _ => *indexes
-                .entry((record.container.id, record.stream))
-                .or_insert_with(|| {
-                    ends.push(((record.container.id, record.stream), 0));
-                    ends.len() - 1
-                }),
+            _ => *indexes.entry((record.container.id, record.stream)).or_insert_with(|| {
+                ends.push(((record.container.id, record.stream), 0));
+                ends.len() - 1
+            }),
         };
         last = Some((record.container, record.stream, index));
         ends[index].1 = record.sequence.max(ends[index].1);

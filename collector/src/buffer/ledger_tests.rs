@@ -17,23 +17,14 @@ fn a_position_waits_for_earlier_batches_and_for_all_sinks() {
     let mut ledger = Ledger::new(2, 10);
     let first = batch_of(&[(1, Stream::Stdout, 5), (1, Stream::Stderr, 6)]);
     let second = batch_of(&[(1, Stream::Stdout, 9), (1, Stream::Stdout, 7)]);
-    assert_eq!(
-        (ledger.opened(&first), ledger.opened(&second)),
-        (Some(0), Some(1))
-    );
+    assert_eq!((ledger.opened(&first), ledger.opened(&second)), (Some(0), Some(1)));
     let stdout = |ledger: &Ledger| position(ledger.positions(), 1, Stream::Stdout);
-    for (batch, sink, expected, open, records) in [
-        (1, 0, None, 2, 4),
-        (1, 1, None, 2, 2),
-        (0, 1, None, 2, 2),
-        (0, 0, Some(9), 0, 0),
-    ] {
+    for (batch, sink, expected, open, records) in
+        [(1, 0, None, 2, 4), (1, 1, None, 2, 2), (0, 1, None, 2, 2), (0, 0, Some(9), 0, 0)]
+    {
         ledger.acknowledge(Acknowledgement { batch, sink });
         assert_eq!(stdout(&ledger), expected);
-        assert_eq!(
-            (ledger.open_batches(), ledger.unacknowledged_records()),
-            (open, records)
-        );
+        assert_eq!((ledger.open_batches(), ledger.unacknowledged_records()), (open, records));
     }
     assert_eq!(position(ledger.positions(), 1, Stream::Stderr), Some(6));
     ledger.forget(&container(1).id);
@@ -54,10 +45,7 @@ fn opens_no_more_than_its_limit() {
 fn without_sinks_everything_is_done() {
     let mut ledger = Ledger::new(0, 1);
     for id in 0..3 {
-        assert_eq!(
-            ledger.opened(&batch_of(&[(1, Stream::Stdout, id)])),
-            Some(id)
-        );
+        assert_eq!(ledger.opened(&batch_of(&[(1, Stream::Stdout, id)])), Some(id));
         assert_eq!(position(ledger.positions(), 1, Stream::Stdout), Some(id));
     }
 }

@@ -51,12 +51,7 @@ impl Metrics {
     /// Adds them to `registry`, whose prefix is the agent's.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        let Self {
-            bytes,
-            records,
-            blocked,
-            dropped,
-        } = metrics.clone();
+        let Self { bytes, records, blocked, dropped } = metrics.clone();
         let registry = registry.sub_registry_with_prefix("buffer");
         registry.register_with_unit("held", "Memory of queued batches", Unit::Bytes, bytes);
         registry.register("held_records", "Records in queued batches", records);
@@ -66,19 +61,13 @@ impl Metrics {
             Unit::Seconds,
             blocked,
         );
-        registry.register(
-            "dropped_records",
-            "Records dropped before their sink",
-            dropped,
-        );
+        registry.register("dropped_records", "Records dropped before their sink", dropped);
         metrics
     }
 
     /// Those of the queue before the sink called `name`.
     pub(super) fn queue(&self, name: &str) -> QueueMetrics {
-        let label = SinkLabel {
-            sink: name.to_owned(),
-        };
+        let label = SinkLabel { sink: name.to_owned() };
         QueueMetrics {
             bytes: self.bytes.get_or_create_owned(&label),
             records: self.records.get_or_create_owned(&label),
@@ -113,10 +102,7 @@ impl QueueMetrics {
 
     /// Records were dropped.
     pub(super) fn dropped(&self, reason: DropReason, records: usize) {
-        let labels = DropLabels {
-            sink: self.label.sink.clone(),
-            reason: reason.as_str(),
-        };
+        let labels = DropLabels { sink: self.label.sink.clone(), reason: reason.as_str() };
         self.dropped.get_or_create(&labels).inc_by(records as u64);
     }
 }

@@ -70,33 +70,17 @@ pub struct Progress {
 impl Buffer {
     /// Makes the queues; the consumers are in the order of the sinks.
     pub fn new(settings: &Settings, metrics: &Metrics) -> Result<(Self, Vec<Consumer>), Error> {
-        let Settings {
-            sinks,
-            max_open_batches,
-        } = settings;
+        let Settings { sinks, max_open_batches } = settings;
         if sinks.len() > MAX_SINKS {
             return Err(Error::TooManySinks { sinks: sinks.len() });
         }
-        let (queues, consumers) = sinks
-            .iter()
-            .map(|(name, queue)| queue::bounded(*queue, metrics.queue(name)))
-            .unzip();
+        let (queues, consumers) =
+            sinks.iter().map(|(name, queue)| queue::bounded(*queue, metrics.queue(name))).unzip();
         let max_open = (*max_open_batches).max(1);
         let (acknowledge, acknowledged) = bounded(max_open.saturating_mul(sinks.len()).max(1));
         let ledger = Arc::new(Mutex::new(Ledger::new(sinks.len(), max_open)));
-        let progress = Progress {
-            ledger,
-            acknowledged,
-        };
-        Ok((
-            Self {
-                queues,
-                acknowledge,
-                progress,
-                closed: AtomicBool::new(false),
-            },
-            consumers,
-        ))
+        let progress = Progress { ledger, acknowledged };
+        Ok((Self { queues, acknowledge, progress, closed: AtomicBool::new(false) }, consumers))
     }
 
     /// Hands `batch` to every sink's queue, in order. Waits while a queue that blocks is full. An empty batch is nothing.
@@ -105,18 +89,12 @@ impl Buffer {
             return;
         }
         let Some(id) = self.progress.open(batch, &self.closed) else {
-            return self
-                .queues
-                .iter()
-                .for_each(|queue| queue.refuse(batch.len()));
+            return self.queues.iter().for_each(|queue| queue.refuse(batch.len()));
         };
         for (sink, queue) in self.queues.iter().enumerate() {
             let acknowledgement = Acknowledgement { batch: id, sink };
             let receipt = Receipt::new(acknowledgement, self.acknowledge.clone());
-            queue.push(Delivery {
-                batch: Arc::clone(batch),
-                receipt,
-            });
+            queue.push(Delivery { batch: Arc::clone(batch), receipt });
         }
     }
 

@@ -34,10 +34,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            max_bytes: 16 << 20,
-            when_full: WhenFull::Block,
-        }
+        Self { max_bytes: 16 << 20, when_full: WhenFull::Block }
     }
 }
 
@@ -93,13 +90,7 @@ impl Producer {
     /// Puts `delivery` in, waiting for room if the settings say so. What finds no room, or a closed queue, is dropped and
     /// counted.
     pub(super) fn push(&self, delivery: Delivery) {
-        let Queue {
-            settings,
-            metrics,
-            filled,
-            emptied,
-            ..
-        } = &*self.0;
+        let Queue { settings, metrics, filled, emptied, .. } = &*self.0;
         let bytes = delivery.batch.size_bytes();
         let has_room = |state: &State| {
             state.deliveries.is_empty() || state.bytes.saturating_add(bytes) <= settings.max_bytes
@@ -150,12 +141,7 @@ impl Drop for Producer {
 impl Consumer {
     /// The oldest delivery; waits for one for up to `timeout`. Disconnected: closed, and empty.
     pub fn pop(&self, timeout: Duration) -> Result<Delivery, RecvTimeoutError> {
-        let Queue {
-            metrics,
-            filled,
-            emptied,
-            ..
-        } = &*self.0;
+        let Queue { metrics, filled, emptied, .. } = &*self.0;
         let state = self.0.lock();
         let (mut state, _) = filled
             .wait_timeout_while(state, timeout, |state| {
@@ -185,9 +171,7 @@ impl Drop for Consumer {
         self.0.close();
         let left = std::mem::take(&mut self.0.lock().deliveries);
         for Delivery { batch, .. } in left {
-            self.0
-                .metrics
-                .held(-(batch.size_bytes() as i64), -(batch.len() as i64));
+            self.0.metrics.held(-(batch.size_bytes() as i64), -(batch.len() as i64));
             self.0.metrics.dropped(DropReason::Closed, batch.len());
         }
     }

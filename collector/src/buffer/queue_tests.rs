@@ -28,36 +28,16 @@ impl Queue {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry).queue("main");
         let max_bytes = max_batches * batch(1).size_bytes();
-        let (producer, consumer) = bounded(
-            Settings {
-                max_bytes,
-                when_full,
-            },
-            metrics,
-        );
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a test makes a handful of deliveries"
-        )]
+        let (producer, consumer) = bounded(Settings { max_bytes, when_full }, metrics);
+        #[expect(clippy::disallowed_methods, reason = "a test makes a handful of deliveries")]
         let (acknowledge, acknowledged) = unbounded();
-        Self {
-            producer,
-            consumer,
-            registry,
-            acknowledge,
-            acknowledged,
-        }
+        Self { producer, consumer, registry, acknowledge, acknowledged }
     }
 
     fn delivery(&self, id: u64, records: usize) -> Delivery {
-        let receipt = Receipt::new(
-            Acknowledgement { batch: id, sink: 0 },
-            self.acknowledge.clone(),
-        );
-        Delivery {
-            batch: Arc::new(batch(records)),
-            receipt,
-        }
+        let receipt =
+            Receipt::new(Acknowledgement { batch: id, sink: 0 }, self.acknowledge.clone());
+        Delivery { batch: Arc::new(batch(records)), receipt }
     }
 
     fn metric(&self, name: &str) -> Option<f64> {
@@ -75,25 +55,13 @@ fn gives_back_in_order_and_counts_what_it_holds() {
     queue.producer.push(queue.delivery(0, 1));
     queue.producer.push(queue.delivery(1, 3));
     let bytes = batch(1).size_bytes() + batch(3).size_bytes();
-    assert_eq!(
-        queue.metric(r#"buffer_held_bytes{sink="main"}"#),
-        Some(bytes as f64)
-    );
-    assert_eq!(
-        queue.metric(r#"buffer_held_records{sink="main"}"#),
-        Some(4.0)
-    );
+    assert_eq!(queue.metric(r#"buffer_held_bytes{sink="main"}"#), Some(bytes as f64));
+    assert_eq!(queue.metric(r#"buffer_held_records{sink="main"}"#), Some(4.0));
     assert_eq!(queue.consumer.pop(NEVER).unwrap().batch.len(), 1);
     assert_eq!(queue.consumer.pop(NEVER).unwrap().batch.len(), 3);
-    assert_eq!(
-        queue.consumer.pop(NEVER).unwrap_err(),
-        RecvTimeoutError::Timeout
-    );
+    assert_eq!(queue.consumer.pop(NEVER).unwrap_err(), RecvTimeoutError::Timeout);
     assert_eq!(queue.metric(r#"buffer_held_bytes{sink="main"}"#), Some(0.0));
-    assert_eq!(
-        queue.metric(r#"buffer_held_records{sink="main"}"#),
-        Some(0.0)
-    );
+    assert_eq!(queue.metric(r#"buffer_held_records{sink="main"}"#), Some(0.0));
 }
 
 #[test]
@@ -118,10 +86,7 @@ fn a_batch_larger_than_the_queue_passes_when_it_is_empty() {
         queue.producer.push(queue.delivery(0, 5));
         queue.producer.push(queue.delivery(1, 1));
         assert_eq!(queue.consumer.pop(NEVER).unwrap().batch.len(), 5);
-        assert_eq!(
-            queue.consumer.pop(NEVER).unwrap_err(),
-            RecvTimeoutError::Timeout
-        );
+        assert_eq!(queue.consumer.pop(NEVER).unwrap_err(), RecvTimeoutError::Timeout);
     }
 }
 
@@ -130,12 +95,7 @@ fn waits_for_room_and_loses_nothing() {
     const BATCHES: u64 = 1000;
     let queue = Queue::new(1, WhenFull::Block);
     let deliveries: Vec<_> = (0..BATCHES).map(|id| queue.delivery(id, 1)).collect();
-    let Queue {
-        producer,
-        consumer,
-        acknowledged,
-        ..
-    } = queue;
+    let Queue { producer, consumer, acknowledged, .. } = queue;
     let pushing = std::thread::spawn(move || deliveries.into_iter().for_each(|d| producer.push(d)));
     while let Ok(delivery) = consumer.pop(LONG) {
         delivery.receipt.acknowledge();
@@ -152,10 +112,7 @@ fn what_is_in_comes_out_after_the_end() {
     queue.producer.close();
     queue.producer.push(queue.delivery(1, 1));
     assert!(queue.consumer.pop(LONG).is_ok());
-    assert_eq!(
-        queue.consumer.pop(LONG).unwrap_err(),
-        RecvTimeoutError::Disconnected
-    );
+    assert_eq!(queue.consumer.pop(LONG).unwrap_err(), RecvTimeoutError::Disconnected);
     let dropped = r#"buffer_dropped_records_total{sink="main",reason="closed"}"#;
     assert_eq!(queue.metric(dropped), Some(1.0));
     assert_eq!(queue.acknowledged.try_iter().count(), 0);
@@ -166,12 +123,7 @@ fn nobody_waits_for_a_sink_that_is_gone() {
     let queue = Queue::new(1, WhenFull::Block);
     queue.producer.push(queue.delivery(0, 1));
     let second = queue.delivery(1, 1);
-    let Queue {
-        producer,
-        consumer,
-        registry,
-        ..
-    } = queue;
+    let Queue { producer, consumer, registry, .. } = queue;
     let pushing = std::thread::spawn(move || producer.push(second));
     drop(consumer);
     pushing.join().unwrap();

@@ -9,10 +9,7 @@ use crate::record::Stream;
 
 fn open(sinks: usize, max_open_batches: usize) -> (Buffer, Vec<Consumer>) {
     let sinks = (0..sinks).map(|sink| (sink.to_string(), super::QueueSettings::default()));
-    let settings = Settings {
-        sinks: sinks.collect(),
-        max_open_batches,
-    };
+    let settings = Settings { sinks: sinks.collect(), max_open_batches };
     Buffer::new(&settings, &Metrics::default()).unwrap()
 }
 
@@ -31,10 +28,7 @@ fn every_sink_gets_every_batch_and_its_own_receipt() {
         delivery.receipt.acknowledge();
     }
     assert!(progress.wait(Instant::now() + Duration::from_mins(1)));
-    assert_eq!(
-        progress.positions(),
-        [((container(1).id, Stream::Stdout), 4)].into()
-    );
+    assert_eq!(progress.positions(), [((container(1).id, Stream::Stdout), 4)].into());
     progress.forget(&container(1).id);
     assert_eq!(progress.positions().len(), 0);
 }
@@ -50,11 +44,7 @@ fn too_many_open_batches_wait_for_acknowledgements() {
         }
     });
     for _ in 0..BATCHES {
-        consumers[0]
-            .pop(Duration::from_mins(1))
-            .unwrap()
-            .receipt
-            .acknowledge();
+        consumers[0].pop(Duration::from_mins(1)).unwrap().receipt.acknowledge();
     }
     pushing.join().unwrap();
     assert!(progress.wait(Instant::now() + Duration::from_mins(1)));
@@ -79,10 +69,7 @@ fn closing_wakes_whoever_waits_for_acknowledgements() {
 #[test]
 fn refuses_more_sinks_than_it_can_keep_account_of() {
     let sink = (String::new(), super::QueueSettings::default());
-    let settings = Settings {
-        sinks: vec![sink; MAX_SINKS + 1],
-        max_open_batches: 1,
-    };
+    let settings = Settings { sinks: vec![sink; MAX_SINKS + 1], max_open_batches: 1 };
     let error = Buffer::new(&settings, &Metrics::default()).unwrap_err();
     assert_eq!(error, Error::TooManySinks { sinks: 65 });
 }

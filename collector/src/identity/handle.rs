@@ -49,7 +49,8 @@ impl Handle {
         })
     }
 
-    /// Whether each runtime has listed its containers since it was connected to, or nobody listens at its address.
+    /// Whether each runtime has listed its containers since it was connected to, or is not required and nobody listens at
+    /// its address.
     pub fn ready(&self) -> bool {
         // A flag on its own: nothing else is published with it.
         self.ready.load(Ordering::Relaxed)

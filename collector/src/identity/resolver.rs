@@ -109,7 +109,8 @@ impl Resolver {
             }
             Report::Listed { list, asked } => self.listed(list, asked, now),
             Report::Down(outage) => {
-                self.ready.store(outage == Outage::Absent, Ordering::Relaxed);
+                let excused = outage == Outage::Absent && !self.settings.is_docker_required;
+                self.ready.store(excused, Ordering::Relaxed);
                 match outage {
                     Outage::Absent | Outage::Denied => self.give_up(|_| true),
                     // It may come to itself in time.

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Settings {
     /// Where Docker listens: `unix:///path`, `tcp://host:port` or `http://host:port`. `None`: Docker is not asked.
     pub docker: Option<String>,
+    /// Whether the stage is not ready while nobody listens there.
+    pub is_docker_required: bool,
     /// The longest wait for the whole answer to a request. Below a second, the event stream may still take one second
     /// to open.
     pub request_timeout: Duration,
@@ -40,6 +42,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             docker: Some("unix:///var/run/docker.sock".to_owned()),
+            is_docker_required: false,
             request_timeout: Duration::from_secs(10),
             requests: 4,
             retry_min: Duration::from_millis(100),

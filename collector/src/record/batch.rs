@@ -60,6 +60,11 @@ impl Batch {
         Self { observed, ..Self::default() }
     }
 
+    /// Sets when the records were observed: not before the last of them was pushed.
+    pub fn set_observed(&mut self, observed: Timestamp) {
+        self.observed = observed;
+    }
+
     /// Adds a line. Lines of one container that follow each other share its entry.
     ///
     /// Returns `false`, and takes nothing, when the batch would grow past [`MAX_BATCH_BYTES`].

@@ -12,10 +12,7 @@ use super::{Sink, SinkMetrics};
 use crate::record::{Delivery, Receipt};
 
 /// How long one call may wait for the reader of a non-blocking pipe.
-const PATIENCE: Timespec = Timespec {
-    tv_sec: 1,
-    tv_nsec: 0,
-};
+const PATIENCE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 /// How lines are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,14 +83,7 @@ impl Console {
             Format::Pretty => format::Format::Pretty,
         };
         let encoder = Encoder::new(format);
-        Self {
-            output,
-            encoder,
-            metrics,
-            text: Vec::new(),
-            written: 0,
-            pending: None,
-        }
+        Self { output, encoder, metrics, text: Vec::new(), written: 0, pending: None }
     }
 
     /// Writes what is left. A pipe that somebody made non-blocking is waited for.
@@ -119,16 +109,11 @@ impl Console {
     }
 
     fn wait(&self) -> Result<(), Error> {
-        let mut wanted = [PollFd::from_borrowed_fd(
-            self.output.as_fd(),
-            PollFlags::OUT,
-        )];
+        let mut wanted = [PollFd::from_borrowed_fd(self.output.as_fd(), PollFlags::OUT)];
         match poll(&mut wanted, Some(&PATIENCE)) {
             Ok(0) => Err(Error::Stalled),
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-            Err(source) => Err(Error::Write {
-                source: source.into(),
-            }),
+            Err(source) => Err(Error::Write { source: source.into() }),
         }
     }
 }

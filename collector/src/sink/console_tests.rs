@@ -21,9 +21,7 @@ fn console(format: Format) -> (Console, std::io::PipeReader) {
 fn writes_lines_and_acknowledges() {
     let (mut console, mut reader) = console(Format::Raw);
     let mut deliveries = Deliveries::of("web");
-    console
-        .deliver(deliveries.next(&["one", "", "three"]))
-        .unwrap();
+    console.deliver(deliveries.next(&["one", "", "three"])).unwrap();
     console.deliver(deliveries.next(&["four"])).unwrap();
     console.close(Instant::now()).unwrap();
     drop(console);
@@ -36,9 +34,7 @@ fn writes_lines_and_acknowledges() {
 #[test]
 fn a_pipe_gets_json() {
     let (mut console, mut reader) = console(Format::Auto);
-    console
-        .deliver(Deliveries::of("web").next(&["one"]))
-        .unwrap();
+    console.deliver(Deliveries::of("web").next(&["one"])).unwrap();
     drop(console);
     let mut text = String::new();
     reader.read_to_string(&mut text).unwrap();
@@ -79,10 +75,7 @@ fn goes_on_where_a_stalled_reader_stopped() {
     let body = "0123456789".repeat(20_000);
     let mut deliveries = Deliveries::of("web");
     let stalled = console.deliver(deliveries.next(&[&body]));
-    assert!(matches!(
-        stalled,
-        Err(crate::sink::Error::Console(Error::Stalled))
-    ));
+    assert!(matches!(stalled, Err(crate::sink::Error::Console(Error::Stalled))));
     assert!(deliveries.acknowledged().is_empty());
     let reader = std::thread::spawn(move || {
         let mut text = String::new();

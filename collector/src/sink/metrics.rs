@@ -60,25 +60,14 @@ impl Metrics {
     /// Adds them to `registry`, whose prefix is the agent's.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        let Self {
-            records,
-            bytes,
-            batches,
-            retries,
-            dropped,
-            rotation_errors,
-            last_success,
-        } = metrics.clone();
+        let Self { records, bytes, batches, retries, dropped, rotation_errors, last_success } =
+            metrics.clone();
         let registry = registry.sub_registry_with_prefix("sink");
         registry.register("records", "Records the destination has accepted", records);
         registry.register("bytes", "Encoded bytes the destination has accepted", bytes);
         registry.register("batches", "Batches acknowledged", batches);
         registry.register("retries", "Attempts that failed and were repeated", retries);
-        registry.register(
-            "dropped_records",
-            "Records the destination refused for good",
-            dropped,
-        );
+        registry.register("dropped_records", "Records the destination refused for good", dropped);
         registry.register("rotation_errors", "Rotations that failed", rotation_errors);
         registry.register_with_unit(
             "last_success_timestamp",
@@ -91,9 +80,7 @@ impl Metrics {
 
     /// Those of the sink called `name`.
     pub fn sink(&self, name: &str) -> SinkMetrics {
-        let label = SinkLabel {
-            sink: name.to_owned(),
-        };
+        let label = SinkLabel { sink: name.to_owned() };
         SinkMetrics {
             records: self.records.get_or_create_owned(&label),
             bytes: self.bytes.get_or_create_owned(&label),
@@ -132,17 +119,13 @@ impl SinkMetrics {
         self.records.inc_by(records as u64);
         self.bytes.inc_by(bytes as u64);
         if records > 0 {
-            self.last_success
-                .set((Timestamp::now().as_nanos() / 1_000_000_000) as i64);
+            self.last_success.set((Timestamp::now().as_nanos() / 1_000_000_000) as i64);
         }
     }
 
     /// A record is refused for good. Returns whether it is the first for this reason, which is to be logged.
     pub(super) fn dropped(&self, reason: DropReason) -> bool {
-        let labels = DropLabels {
-            sink: self.label.sink.clone(),
-            reason: reason.as_str(),
-        };
+        let labels = DropLabels { sink: self.label.sink.clone(), reason: reason.as_str() };
         self.dropped.get_or_create(&labels).inc() == 0
     }
 }
@@ -170,10 +153,7 @@ mod tests {
             r#"writetap_sink_retries_total{sink="main"} 1"#,
             r#"writetap_sink_dropped_records_total{sink="main",reason="too_large"} 2"#,
         ] {
-            assert!(
-                text.lines().any(|found| found == line),
-                "{line} not in\n{text}"
-            );
+            assert!(text.lines().any(|found| found == line), "{line} not in\n{text}");
         }
         assert!(text.contains("writetap_sink_last_success_timestamp_seconds{sink=\"main\"} 1"));
     }

@@ -35,10 +35,7 @@ mod tests {
     fn doubles_up_to_the_cap() {
         let mut backoff = Backoff::default();
         let delays: Vec<_> = (0..9).map(|_| backoff.next(u64::MAX).as_millis()).collect();
-        assert_eq!(
-            delays,
-            [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]
-        );
+        assert_eq!(delays, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
         for _ in 0..100 {
             assert_eq!(backoff.next(u64::MAX), Backoff::CAP);
         }

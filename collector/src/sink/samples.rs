@@ -12,10 +12,7 @@ use crate::record::{
 /// A container with this name, whose id is made of its length.
 pub(super) fn container(name: &str) -> Arc<Container> {
     let id = ContainerId::from_bytes(format!("{:064x}", name.len()).as_bytes()).unwrap();
-    Arc::new(Container {
-        name: Some(name.into()),
-        ..Container::unexplained(id)
-    })
+    Arc::new(Container { name: Some(name.into()), ..Container::unexplained(id) })
 }
 
 /// A batch of lines that `container` wrote to its standard output.
@@ -46,25 +43,14 @@ pub(super) struct Deliveries {
 
 impl Deliveries {
     pub(super) fn of(name: &str) -> Self {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a test makes a handful of deliveries"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "a test makes a handful of deliveries")]
         let (sender, receiver) = unbounded();
-        Self {
-            container: container(name),
-            sender,
-            receiver,
-            next: 0,
-        }
+        Self { container: container(name), sender, receiver, next: 0 }
     }
 
     /// The next delivery, numbered from 0.
     pub(super) fn next(&mut self, bodies: &[&str]) -> Delivery {
-        let acknowledgement = Acknowledgement {
-            batch: self.next,
-            sink: 0,
-        };
+        let acknowledgement = Acknowledgement { batch: self.next, sink: 0 };
         self.next += 1;
         Delivery {
             batch: batch(&self.container, bodies),
@@ -74,9 +60,6 @@ impl Deliveries {
 
     /// Batches acknowledged since the last call.
     pub(super) fn acknowledged(&self) -> Vec<u64> {
-        self.receiver
-            .try_iter()
-            .map(|acknowledgement| acknowledgement.batch)
-            .collect()
+        self.receiver.try_iter().map(|acknowledgement| acknowledgement.batch).collect()
     }
 }

@@ -37,13 +37,7 @@ impl Worker {
     ) -> Result<Self, Error> {
         let (stop, stopped) = bounded(1);
         let name = metrics.name().to_owned();
-        let run = Run {
-            sink,
-            metrics,
-            stopped,
-            deadline: None,
-            random: RandomState::new(),
-        };
+        let run = Run { sink, metrics, stopped, deadline: None, random: RandomState::new() };
         let thread = std::thread::Builder::new()
             .name(format!("sink-{name}"))
             .spawn(move || ended(run.until_end(source)))
@@ -93,9 +87,7 @@ impl Run {
             }
         }
         self.is_late();
-        let deadline = self
-            .deadline
-            .unwrap_or_else(|| Instant::now() + CLOSE_TIMEOUT);
+        let deadline = self.deadline.unwrap_or_else(|| Instant::now() + CLOSE_TIMEOUT);
         self.sink.close(deadline)
     }
 
@@ -117,11 +109,7 @@ impl Run {
                 Err(_same_outage) => {}
             }
         }
-        info!(
-            sink,
-            outage_seconds = since.elapsed().as_secs_f64(),
-            "the sink takes records again"
-        );
+        info!(sink, outage_seconds = since.elapsed().as_secs_f64(), "the sink takes records again");
         Ok(ControlFlow::Continue(()))
     }
 
@@ -133,19 +121,14 @@ impl Run {
         } else if let Ok(deadline) = self.stopped.recv_timeout(delay) {
             self.deadline = Some(deadline);
         }
-        if self.is_late() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
+        if self.is_late() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     fn is_late(&mut self) -> bool {
         if let Ok(deadline) = self.stopped.try_recv() {
             self.deadline = Some(deadline);
         }
-        self.deadline
-            .is_some_and(|deadline| Instant::now() >= deadline)
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 }
 

@@ -23,15 +23,9 @@ impl Moody {
     fn attempt(&mut self) -> Result<(), Error> {
         if self.failures > 0 {
             self.failures -= 1;
-            return Err(if self.closes {
-                Error::Closed
-            } else {
-                ConsoleError::Stalled.into()
-            });
+            return Err(if self.closes { Error::Closed } else { ConsoleError::Stalled.into() });
         }
-        self.held
-            .drain(..)
-            .for_each(|delivery| delivery.receipt.acknowledge());
+        self.held.drain(..).for_each(|delivery| delivery.receipt.acknowledge());
         Ok(())
     }
 }
@@ -39,10 +33,7 @@ impl Moody {
 impl Sink for Moody {
     fn deliver(&mut self, delivery: Delivery) -> Result<(), Error> {
         self.calls.lock().unwrap().push("deliver");
-        assert!(
-            self.held.is_empty(),
-            "a delivery before the last one succeeded"
-        );
+        assert!(self.held.is_empty(), "a delivery before the last one succeeded");
         self.held.push(delivery);
         self.attempt()
     }
@@ -54,11 +45,7 @@ impl Sink for Moody {
 
     fn close(&mut self, _deadline: Instant) -> Result<(), Error> {
         self.calls.lock().unwrap().push("close");
-        if self.held.is_empty() {
-            Ok(())
-        } else {
-            Err(ConsoleError::Stalled.into())
-        }
+        if self.held.is_empty() { Ok(()) } else { Err(ConsoleError::Stalled.into()) }
     }
 }
 
@@ -79,12 +66,7 @@ impl Running {
             tell.send(result).unwrap();
         });
         let retries = r#"sink_retries_total{sink="main"} "#.to_owned();
-        Self {
-            worker: worker.unwrap(),
-            ended,
-            retries,
-            metrics: registry,
-        }
+        Self { worker: worker.unwrap(), ended, retries, metrics: registry }
     }
 
     fn end(self) -> (Result<(), Error>, usize) {
@@ -92,10 +74,7 @@ impl Running {
         assert!(self.worker.join());
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.metrics).unwrap();
-        let retries = text
-            .lines()
-            .find_map(|line| line.strip_prefix(&self.retries))
-            .unwrap();
+        let retries = text.lines().find_map(|line| line.strip_prefix(&self.retries)).unwrap();
         (result, retries.parse().unwrap())
     }
 }
@@ -114,10 +93,7 @@ fn delivers_all_and_closes() {
     assert!(result.is_ok());
     assert_eq!(retries, 0);
     assert_eq!(deliveries.acknowledged(), [0, 1, 2]);
-    assert_eq!(
-        *calls.lock().unwrap(),
-        ["deliver", "deliver", "deliver", "close"]
-    );
+    assert_eq!(*calls.lock().unwrap(), ["deliver", "deliver", "deliver", "close"]);
 }
 
 #[test]
@@ -127,19 +103,13 @@ fn repeats_what_failed_before_it_takes_more() {
     sender.send(deliveries.next(&["x"])).unwrap();
     sender.send(deliveries.next(&["y"])).unwrap();
     drop(sender);
-    let sink = Moody {
-        failures: 3,
-        ..Moody::default()
-    };
+    let sink = Moody { failures: 3, ..Moody::default() };
     let calls = Arc::clone(&sink.calls);
     let (result, retries) = Running::start(sink, receiver).end();
     assert!(result.is_ok());
     assert_eq!(retries, 3);
     assert_eq!(deliveries.acknowledged(), [0, 1]);
-    assert_eq!(
-        *calls.lock().unwrap(),
-        ["deliver", "tick", "tick", "tick", "deliver", "close"]
-    );
+    assert_eq!(*calls.lock().unwrap(), ["deliver", "tick", "tick", "tick", "deliver", "close"]);
 }
 
 #[test]
@@ -147,11 +117,7 @@ fn a_closed_destination_ends_it() {
     let mut deliveries = Deliveries::of("web");
     let (sender, receiver) = bounded(2);
     sender.send(deliveries.next(&["x"])).unwrap();
-    let sink = Moody {
-        failures: 1,
-        closes: true,
-        ..Moody::default()
-    };
+    let sink = Moody { failures: 1, closes: true, ..Moody::default() };
     let (result, retries) = Running::start(sink, receiver).end();
     assert!(matches!(result, Err(Error::Closed)));
     assert_eq!(retries, 0);
@@ -165,14 +131,9 @@ fn the_deadline_ends_an_outage() {
     let (sender, receiver) = bounded(2);
     sender.send(deliveries.next(&["x"])).unwrap();
     sender.send(deliveries.next(&["y"])).unwrap();
-    let sink = Moody {
-        failures: usize::MAX,
-        ..Moody::default()
-    };
+    let sink = Moody { failures: usize::MAX, ..Moody::default() };
     let running = Running::start(sink, receiver);
-    running
-        .worker
-        .stop(Instant::now() + Duration::from_millis(30));
+    running.worker.stop(Instant::now() + Duration::from_millis(30));
     let (result, retries) = running.end();
     assert!(matches!(result, Err(Error::Console(ConsoleError::Stalled))));
     assert!(retries > 0);

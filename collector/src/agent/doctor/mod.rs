@@ -112,8 +112,10 @@ fn inspect(config: &Config, roots: &Roots) -> Report {
     let mut findings = vec![kernel(roots), btf(&config.capture.btf), lockdown(roots)];
     findings.extend(capability::examine(roots));
     findings.push(cgroup(roots));
-    findings
-        .push(docker(config.identity.stage.docker.as_deref(), config.identity.is_docker_required));
+    findings.push(docker(
+        config.identity.stage.docker.as_deref(),
+        config.identity.stage.is_docker_required,
+    ));
     Report { findings }
 }
 

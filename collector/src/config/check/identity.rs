@@ -15,8 +15,6 @@ const DOCKER_ADDRESS: &str = "unix:///var/run/docker.sock";
 pub struct Identity {
     /// The stage's settings.
     pub stage: Settings,
-    /// Whether the agent is not ready without Docker.
-    pub is_docker_required: bool,
     /// How long lines of an unknown container are held.
     pub hold_timeout: Duration,
     /// Bytes held for one such container; at most `hold_bytes`.
@@ -48,12 +46,13 @@ pub(super) fn check(
     Identity {
         stage: Settings {
             docker: check_docker(docker, environment, findings),
+            // Who gives an address expects somebody there.
+            is_docker_required: docker.enabled == Enabled::On || docker.address.is_some(),
             reconcile_interval: reconcile_interval.duration(),
             resolve_timeout: hold_timeout.duration(),
             grace,
             ..Settings::default()
         },
-        is_docker_required: docker.enabled == Enabled::On,
         hold_timeout: hold_timeout.duration(),
         hold_bytes_per_container: hold_bytes_per_container.bytes() as usize,
         hold_bytes: hold_bytes.bytes() as usize,

@@ -64,7 +64,7 @@ impl Default for Docker {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Enabled {
-    /// When it answers; its absence is no fault.
+    /// When it answers; its absence is no fault, unless `address` is set here.
     Auto,
     /// Always; its absence makes the agent not ready.
     On,

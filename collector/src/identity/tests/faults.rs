@@ -117,6 +117,17 @@ async fn nobody_to_ask_leaves_it_unexplained_at_once() {
 }
 
 #[tokio::test]
+async fn nobody_to_ask_is_a_fault_where_somebody_is_required() {
+    let mut fixture = Fixture::new();
+    fixture.settings.docker = Some("unix:///nowhere/docker.sock".to_owned());
+    fixture.settings.is_docker_required = true;
+    let (handle, mut changes) = fixture.start();
+    handle.resolve(id('a')).unwrap();
+    assert_eq!(next(&mut changes).await, Change::Unexplained(id('a')));
+    assert!(!handle.ready());
+}
+
+#[tokio::test]
 async fn an_address_of_another_form_is_refused() {
     let mut fixture = Fixture::new();
     let settings = Settings { docker: Some("ssh://host".into()), ..Settings::default() };

@@ -34,11 +34,7 @@ pub(super) struct Appender<T> {
 
 impl<T: Target> Appender<T> {
     fn new(target: T, len: u64) -> Self {
-        Self {
-            target,
-            len,
-            torn: false,
-        }
+        Self { target, len, torn: false }
     }
 
     /// Length of the whole blocks in bytes.
@@ -90,18 +86,11 @@ impl Appender<File> {
 /// torn by a crash, or is not ours, and the next begins on its own.
 pub(super) fn open(path: &Path) -> Result<Appender<File>, Error> {
     let failed = |source: io::Error| match source.raw_os_error().map(Errno::from_raw_os_error) {
-        Some(Errno::LOOP) => Error::SymbolicLink {
-            path: path.to_owned(),
-        },
-        _ => Error::Open {
-            path: path.to_owned(),
-            source,
-        },
+        Some(Errno::LOOP) => Error::SymbolicLink { path: path.to_owned() },
+        _ => Error::Open { path: path.to_owned(), source },
     };
     if path.file_name().is_none() {
-        return Err(Error::Path {
-            path: path.to_owned(),
-        });
+        return Err(Error::Path { path: path.to_owned() });
     }
     let file = OpenOptions::new()
         .read(true)
@@ -113,23 +102,16 @@ pub(super) fn open(path: &Path) -> Result<Appender<File>, Error> {
         .map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     if !metadata.is_file() {
-        return Err(Error::NotRegular {
-            path: path.to_owned(),
-        });
+        return Err(Error::NotRegular { path: path.to_owned() });
     }
     flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|errno| match errno {
-        Errno::WOULDBLOCK => Error::InUse {
-            path: path.to_owned(),
-        },
+        Errno::WOULDBLOCK => Error::InUse { path: path.to_owned() },
         other => failed(other.into()),
     })?;
     let ends_line = metadata.len() == 0 || ends_with_newline(&file).map_err(failed)?;
     let mut appender = Appender::new(file, metadata.len());
     if !ends_line {
-        appender.append(b"\n").map_err(|source| Error::Write {
-            path: path.to_owned(),
-            source,
-        })?;
+        appender.append(b"\n").map_err(|source| Error::Write { path: path.to_owned(), source })?;
     }
     Ok(appender)
 }
@@ -183,13 +165,7 @@ mod tests {
     #[test]
     fn a_block_that_does_not_fit_leaves_nothing() {
         for room in 6..12 {
-            let mut appender = Appender::new(
-                Disk {
-                    room,
-                    ..Disk::default()
-                },
-                0,
-            );
+            let mut appender = Appender::new(Disk { room, ..Disk::default() }, 0);
             appender.append(b"first\n").unwrap();
             let error = appender.append(b"second\n").unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::StorageFull);
@@ -203,23 +179,13 @@ mod tests {
 
     #[test]
     fn what_could_not_be_cut_is_cut_before_the_next_block() {
-        let disk = Disk {
-            room: 8,
-            refuses_to_cut: true,
-            ..Disk::default()
-        };
+        let disk = Disk { room: 8, refuses_to_cut: true, ..Disk::default() };
         let mut appender = Appender::new(disk, 0);
         appender.append(b"first\n").unwrap();
-        assert_eq!(
-            appender.append(b"second\n").unwrap_err().kind(),
-            io::ErrorKind::StorageFull
-        );
+        assert_eq!(appender.append(b"second\n").unwrap_err().kind(), io::ErrorKind::StorageFull);
         assert_eq!(appender.target.bytes, b"first\nse");
         appender.target.room = 100;
-        assert_eq!(
-            appender.append(b"second\n").unwrap_err().kind(),
-            io::ErrorKind::Other
-        );
+        assert_eq!(appender.append(b"second\n").unwrap_err().kind(), io::ErrorKind::Other);
         appender.target.refuses_to_cut = false;
         appender.append(b"second\n").unwrap();
         assert_eq!(appender.target.bytes, b"first\nsecond\n");

@@ -65,10 +65,7 @@ impl Archive {
         let thread = std::thread::Builder::new()
             .name("rotated-files".to_owned())
             .spawn(move || jobs.iter().for_each(&mut work))
-            .map_err(|source| Error::Thread {
-                path: path.to_owned(),
-                source,
-            })?;
+            .map_err(|source| Error::Thread { path: path.to_owned(), source })?;
         let mut archive = Self {
             path: path.to_owned(),
             keep,
@@ -81,10 +78,7 @@ impl Archive {
         archive
             .remove_temporaries()
             .and_then(|()| archive.tend())
-            .map_err(|source| Error::Open {
-                path: path.to_owned(),
-                source,
-            })?;
+            .map_err(|source| Error::Open { path: path.to_owned(), source })?;
         Ok(archive)
     }
 
@@ -96,10 +90,7 @@ impl Archive {
         };
         for counter in first..=MAX_COUNTER {
             let rotated = rotated_path(&self.path, stamp, counter);
-            if COMPRESSED
-                .iter()
-                .any(|extension| is_there(&with_extension(&rotated, extension)))
-            {
+            if COMPRESSED.iter().any(|extension| is_there(&with_extension(&rotated, extension))) {
                 continue;
             }
             match renameat_with(CWD, &self.path, CWD, &rotated, RenameFlags::NOREPLACE) {
@@ -141,23 +132,14 @@ impl Archive {
 
     fn plan(&self) -> io::Result<Job> {
         let mut rotated = self.list(|suffix| {
-            suffix.is_empty()
-                || COMPRESSED
-                    .iter()
-                    .any(|compressed| suffix == compressed.as_bytes())
+            suffix.is_empty() || COMPRESSED.iter().any(|compressed| suffix == compressed.as_bytes())
         })?;
         rotated.sort();
-        let surplus = if self.keep == 0 {
-            0
-        } else {
-            rotated.len().saturating_sub(self.keep)
-        };
+        let surplus = if self.keep == 0 { 0 } else { rotated.len().saturating_sub(self.keep) };
         let delete = rotated.drain(..surplus).collect();
         let is_plain = |path: &PathBuf| {
             let name = path.as_os_str().as_bytes();
-            !COMPRESSED
-                .iter()
-                .any(|compressed| name.ends_with(compressed.as_bytes()))
+            !COMPRESSED.iter().any(|compressed| name.ends_with(compressed.as_bytes()))
         };
         let compress = match extension(self.compression) {
             None => Vec::new(),
@@ -177,11 +159,7 @@ impl Archive {
         let (Some(directory), Some(name)) = (self.path.parent(), self.path.file_name()) else {
             return Ok(Vec::new());
         };
-        let directory = if directory.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            directory
-        };
+        let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
         let prefix = [name.as_bytes(), b"."].concat();
         let mut found = Vec::new();
         for entry in std::fs::read_dir(directory)? {
@@ -202,16 +180,9 @@ impl Job {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             result => result,
         };
-        let Self {
-            delete,
-            compress: plain,
-        } = self;
-        delete
-            .iter()
-            .try_for_each(|path| gone_is_fine(std::fs::remove_file(path)))?;
-        plain
-            .iter()
-            .try_for_each(|path| gone_is_fine(compress(path, compression)))
+        let Self { delete, compress: plain } = self;
+        delete.iter().try_for_each(|path| gone_is_fine(std::fs::remove_file(path)))?;
+        plain.iter().try_for_each(|path| gone_is_fine(compress(path, compression)))
     }
 }
 
@@ -226,11 +197,7 @@ fn is_there(path: &Path) -> bool {
 
 fn rotated_path(path: &Path, now: Timestamp, counter: u32) -> PathBuf {
     let time = now.to_string();
-    let time: String = time
-        .chars()
-        .take(19)
-        .filter(|c| !matches!(c, '-' | ':'))
-        .collect();
+    let time: String = time.chars().take(19).filter(|c| !matches!(c, '-' | ':')).collect();
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{time}Z-{counter:04}"));
     name.into()
@@ -258,11 +225,7 @@ mod tests {
     #[test]
     fn names_sort_by_age_and_are_recognised() {
         let name = |nanos, counter| {
-            rotated_path(
-                Path::new("/x/app.log"),
-                Timestamp::from_nanos(nanos),
-                counter,
-            )
+            rotated_path(Path::new("/x/app.log"), Timestamp::from_nanos(nanos), counter)
         };
         let first = name(1_700_000_000_999_999_999, 0);
         assert_eq!(first, Path::new("/x/app.log.20231114T221320Z-0000"));
@@ -270,13 +233,7 @@ mod tests {
         assert!(name(1_700_000_000_000_000_000, 9999) < name(1_700_000_001_000_000_000, 0));
         assert_eq!(after_stamp(b"20231114T221320Z-0000"), Some(&b""[..]));
         assert_eq!(after_stamp(b"20231114T221320Z-0000.gz"), Some(&b".gz"[..]));
-        for other in [
-            "",
-            "1",
-            "20231114T221320Z-000",
-            "20231114-221320Z-0000",
-            "bak",
-        ] {
+        for other in ["", "1", "20231114T221320Z-000", "20231114-221320Z-0000", "bak"] {
             assert_eq!(after_stamp(other.as_bytes()), None, "{other}");
         }
     }
@@ -334,23 +291,13 @@ mod tests {
         let all = open(0, Compression::None);
         assert!(!paths[4].try_exists().unwrap());
         assert_eq!(all.plan().unwrap(), Job::default());
-        let two = Archive {
-            keep: 2,
-            compression: Compression::Gzip,
-            ..all
-        };
+        let two = Archive { keep: 2, compression: Compression::Gzip, ..all };
         let delete = vec![paths[1].clone()];
         let compress = vec![paths[2].clone(), paths[3].clone()];
         assert_eq!(two.plan().unwrap(), Job { delete, compress });
         open(1, Compression::Zstd);
         let left = paths.iter().filter(|path| path.try_exists().unwrap());
         assert!(left.eq([&paths[0], &paths[5], &paths[6], &paths[7]]));
-        assert!(
-            directory
-                .path()
-                .join(format!("{}.zst", names[3]))
-                .try_exists()
-                .unwrap()
-        );
+        assert!(directory.path().join(format!("{}.zst", names[3])).try_exists().unwrap());
     }
 }

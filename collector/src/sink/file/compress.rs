@@ -32,10 +32,7 @@ pub(super) fn compress(path: &Path, compression: Compression) -> io::Result<()> 
         return Ok(());
     };
     let temporary = with_extension(path, TEMPORARY);
-    let source = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags())
-        .open(path)?;
+    let source = OpenOptions::new().read(true).custom_flags(flags()).open(path)?;
     let target = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -100,18 +97,13 @@ mod tests {
             let found: Vec<_> = std::fs::read_dir(directory.path()).unwrap().collect();
             assert_eq!(found.len(), 1);
             let found = found[0].as_ref().unwrap().path();
-            assert_eq!(
-                std::fs::metadata(&found).unwrap().permissions().mode() & 0o7137,
-                0
-            );
+            assert_eq!(std::fs::metadata(&found).unwrap().permissions().mode() & 0o7137, 0);
             let bytes = std::fs::read(&found).unwrap();
             assert!(bytes.len() < 1000);
             let mut back = String::new();
             match compression {
                 Compression::Gzip => {
-                    flate2::read::GzDecoder::new(&*bytes)
-                        .read_to_string(&mut back)
-                        .unwrap();
+                    flate2::read::GzDecoder::new(&*bytes).read_to_string(&mut back).unwrap();
                 }
                 _ => back = String::from_utf8(zstd::decode_all(&*bytes).unwrap()).unwrap(),
             }
@@ -122,10 +114,7 @@ mod tests {
     #[test]
     fn follows_no_symbolic_link() {
         let directory = tempfile::tempdir().unwrap();
-        let (path, target) = (
-            directory.path().join("rotated"),
-            directory.path().join("target"),
-        );
+        let (path, target) = (directory.path().join("rotated"), directory.path().join("target"));
         std::fs::write(&target, "secret").unwrap();
         std::os::unix::fs::symlink(&target, &path).unwrap();
         assert!(compress(&path, Compression::Gzip).is_err());

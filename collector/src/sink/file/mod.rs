@@ -147,14 +147,8 @@ pub struct File {
 impl File {
     /// Opens the file, or makes it with mode 0640, and puts a torn last line of a former run to an end.
     pub fn open(settings: &Settings, metrics: SinkMetrics) -> Result<Self, Error> {
-        let Settings {
-            path,
-            format,
-            rotate_bytes,
-            rotate_after,
-            keep_files,
-            compression,
-        } = settings;
+        let Settings { path, format, rotate_bytes, rotate_after, keep_files, compression } =
+            settings;
         let appender = append::open(path)?;
         let archive = Archive::open(path, *keep_files, *compression, metrics.clone())?;
         let now = Timestamp::now();
@@ -175,10 +169,7 @@ impl File {
     }
 
     fn flush(&mut self) -> Result<(), Error> {
-        let failed = |source| Error::Write {
-            path: self.path.clone(),
-            source,
-        };
+        let failed = |source| Error::Write { path: self.path.clone(), source };
         self.appender.append(&self.text).map_err(failed)?;
         if let Some((receipt, records)) = self.pending.take() {
             self.metrics.accepted(records, self.text.len());
@@ -210,10 +201,7 @@ impl File {
     }
 
     fn rotate(&mut self, now: Timestamp) -> Result<(), Error> {
-        let failed = |source| Error::Rotate {
-            path: self.path.clone(),
-            source,
-        };
+        let failed = |source| Error::Rotate { path: self.path.clone(), source };
         let in_place = self.appender.is_at(&self.path);
         let due = in_place && self.rotation.is_due(self.appender.len(), now);
         if due {
@@ -244,10 +232,7 @@ impl Sink for File {
         self.archive.close();
         result?;
         let path = self.path.clone();
-        Ok(self
-            .appender
-            .sync()
-            .map_err(|source| Error::Write { path, source })?)
+        Ok(self.appender.sync().map_err(|source| Error::Write { path, source })?)
     }
 }
 

@@ -18,12 +18,7 @@ pub(super) struct Rotation {
 
 impl Rotation {
     pub(super) const fn new(max_bytes: u64, max_age: Duration) -> Self {
-        Self {
-            max_bytes,
-            max_age,
-            started: Timestamp::from_nanos(0),
-            postponed: None,
-        }
+        Self { max_bytes, max_age, started: Timestamp::from_nanos(0), postponed: None }
     }
 
     /// A new file began at `now`.
@@ -39,12 +34,7 @@ impl Rotation {
 
     /// Whether a file of `len` bytes is to be rotated. An empty file never is.
     pub(super) fn is_due(&self, len: u64, now: Timestamp) -> bool {
-        let Self {
-            max_bytes,
-            max_age,
-            started,
-            postponed,
-        } = self;
+        let Self { max_bytes, max_age, started, postponed } = self;
         let too_large = *max_bytes > 0 && len >= *max_bytes;
         let too_old = !max_age.is_zero() && now.saturating_since(*started) >= *max_age;
         let waits = postponed.is_some_and(|since| now.saturating_since(since) < POSTPONEMENT);

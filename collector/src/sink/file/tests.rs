@@ -10,11 +10,7 @@ use crate::sink::samples::Deliveries;
 use crate::sink::{Metrics, Sink as _};
 
 fn settings(path: &Path) -> Settings {
-    Settings {
-        path: path.to_owned(),
-        format: Format::Raw,
-        ..Settings::default()
-    }
+    Settings { path: path.to_owned(), format: Format::Raw, ..Settings::default() }
 }
 
 fn open(settings: &Settings) -> Result<File, Error> {
@@ -48,10 +44,7 @@ fn appends_and_acknowledges() {
     let mut file = open(&settings(&path)).unwrap();
     file.deliver(deliveries.next(&["three"])).unwrap();
     assert_eq!(text(&path), "one\ntwo\nthree\n");
-    assert_eq!(
-        std::fs::metadata(&path).unwrap().permissions().mode() & 0o7137,
-        0
-    );
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o7137, 0);
 }
 
 #[test]
@@ -59,10 +52,7 @@ fn a_torn_last_line_is_ended() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("app.log");
     std::fs::write(&path, "one\ntw").unwrap();
-    open(&settings(&path))
-        .unwrap()
-        .deliver(Deliveries::of("web").next(&["three"]))
-        .unwrap();
+    open(&settings(&path)).unwrap().deliver(Deliveries::of("web").next(&["three"])).unwrap();
     assert_eq!(text(&path), "one\ntw\nthree\n");
 }
 
@@ -71,21 +61,9 @@ fn rotates_by_size_and_keeps_the_newest() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("app.log");
     let mut deliveries = Deliveries::of("web");
-    let settings = Settings {
-        rotate_bytes: 10,
-        keep_files: 2,
-        ..settings(&path)
-    };
+    let settings = Settings { rotate_bytes: 10, keep_files: 2, ..settings(&path) };
     let mut file = open(&settings).unwrap();
-    for body in [
-        "1234",
-        "5678",
-        "a whole line",
-        "b",
-        "c",
-        "another whole line",
-        "d",
-    ] {
+    for body in ["1234", "5678", "a whole line", "b", "c", "another whole line", "d"] {
         file.deliver(deliveries.next(&[body])).unwrap();
     }
     file.close(Instant::now()).unwrap();
@@ -104,11 +82,7 @@ fn rotates_by_age_when_idle_and_compresses() {
     let path = directory.path().join("app.log");
     let rotate_after = Duration::from_nanos(1);
     let compression = Compression::Zstd;
-    let settings = Settings {
-        rotate_after,
-        compression,
-        ..settings(&path)
-    };
+    let settings = Settings { rotate_after, compression, ..settings(&path) };
     let mut file = open(&settings).unwrap();
     file.tick().unwrap();
     assert!(rotated(&path).is_empty());
@@ -133,10 +107,7 @@ fn finds_that_the_file_was_moved_away() {
     file.looked = crate::record::Timestamp::from_nanos(0);
     file.tick().unwrap();
     file.deliver(deliveries.next(&["two"])).unwrap();
-    assert_eq!(
-        (text(&moved), text(&path)),
-        ("one\n".to_owned(), "two\n".to_owned())
-    );
+    assert_eq!((text(&moved), text(&path)), ("one\n".to_owned(), "two\n".to_owned()));
 }
 
 #[test]
@@ -146,11 +117,7 @@ fn a_rotation_that_fails_does_not_stop_the_lines() {
     std::fs::create_dir(&inner).unwrap();
     let path = inner.join("app.log");
     let mut deliveries = Deliveries::of("web");
-    let mut file = open(&Settings {
-        rotate_bytes: 1,
-        ..settings(&path)
-    })
-    .unwrap();
+    let mut file = open(&Settings { rotate_bytes: 1, ..settings(&path) }).unwrap();
     let moved = directory.path().join("moved");
     std::fs::rename(&inner, &moved).unwrap();
     file.looked = crate::record::Timestamp::from_nanos(0);
@@ -168,10 +135,7 @@ fn says_what_is_wrong_with_the_path() {
     let error = |path: &Path| open(&settings(path)).unwrap_err();
     assert!(matches!(error(Path::new("/")), Error::Path { .. }));
     assert!(matches!(error(&path.join("nowhere")), Error::Open { .. }));
-    assert!(matches!(
-        error(Path::new("/dev/null")),
-        Error::NotRegular { .. }
-    ));
+    assert!(matches!(error(Path::new("/dev/null")), Error::NotRegular { .. }));
     let link = directory.path().join("link");
     std::os::unix::fs::symlink(&path, &link).unwrap();
     assert!(matches!(error(&link), Error::SymbolicLink { .. }));

@@ -16,11 +16,7 @@ pub(in crate::sink) struct ContainerCache<T> {
 
 impl<T> Default for ContainerCache<T> {
     fn default() -> Self {
-        Self {
-            entries: Vec::new(),
-            indexes: HashMap::new(),
-            last: 0,
-        }
+        Self { entries: Vec::new(), indexes: HashMap::new(), last: 0 }
     }
 }
 
@@ -35,15 +31,8 @@ impl<T> ContainerCache<T> {
         container: &Arc<Container>,
         make: impl FnOnce(&Container) -> T,
     ) -> &T {
-        let Self {
-            entries,
-            indexes,
-            last,
-        } = self;
-        if !entries
-            .get(*last)
-            .is_some_and(|(held, _)| Arc::ptr_eq(held, container))
-        {
+        let Self { entries, indexes, last } = self;
+        if !entries.get(*last).is_some_and(|(held, _)| Arc::ptr_eq(held, container)) {
             let address = Arc::as_ptr(container).addr();
             if entries.len() >= Self::LIMIT && !indexes.contains_key(&address) {
                 entries.clear();
@@ -92,10 +81,7 @@ mod tests {
         for number in 0..=limit {
             let id = *cache.get_or_insert_with(&container(number), |container| container.id);
             assert_eq!(id, container(number).id);
-            assert_eq!(
-                cache.entries.len(),
-                if number == limit { 1 } else { number + 1 }
-            );
+            assert_eq!(cache.entries.len(), if number == limit { 1 } else { number + 1 });
         }
     }
 }

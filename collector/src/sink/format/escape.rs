@@ -46,9 +46,7 @@ fn find_special(bytes: &[u8]) -> Option<usize> {
         }
     }
     let is_special = |&byte: &u8| byte < 0x20 || byte == b'"' || byte == b'\\';
-    tail.iter()
-        .position(is_special)
-        .map(|at| words.len() * 8 + at)
+    tail.iter().position(is_special).map(|at| words.len() * 8 + at)
 }
 
 fn append_special(out: &mut Vec<u8>, byte: u8) {
@@ -61,10 +59,7 @@ fn append_special(out: &mut Vec<u8>, byte: u8) {
         0x08 => b'b',
         0x0c => b'f',
         _ => {
-            let (high, low) = (
-                DIGITS[usize::from(byte >> 4)],
-                DIGITS[usize::from(byte & 15)],
-            );
+            let (high, low) = (DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]);
             return out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
         }
     };

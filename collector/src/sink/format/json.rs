@@ -28,12 +28,7 @@ pub(in crate::sink) struct Json {
 impl Json {
     /// Appends the object of `record` to `out`, without a newline.
     pub(super) fn append(&mut self, record: &BatchRecord<'_>, out: &mut Vec<u8>) {
-        let Self {
-            time,
-            observed,
-            containers,
-            writer,
-        } = self;
+        let Self { time, observed, containers, writer } = self;
         let container = containers.get_or_insert_with(record.container, container_fields);
         out.reserve(record.body.len() + container.len() + FIXED_LEN);
 
@@ -93,49 +88,25 @@ fn append_field(out: &mut Vec<u8>, key: &str, text: Option<&str>) {
 }
 
 fn container_fields(container: &Container) -> Vec<u8> {
-    let Container {
-        id,
-        name,
-        image,
-        runtime,
-        labels,
-        kubernetes,
-    } = container;
+    let Container { id, name, image, runtime, labels, kubernetes } = container;
     let mut fields = Vec::new();
     append_field(&mut fields, "container.id", Some(id.as_str()));
     append_field(&mut fields, "container.name", name.as_deref());
     append_field(&mut fields, "container.image.name", image.as_deref());
-    append_field(
-        &mut fields,
-        "container.runtime.name",
-        runtime.map(Runtime::as_str),
-    );
+    append_field(&mut fields, "container.runtime.name", runtime.map(Runtime::as_str));
     for label in LABELS {
         let value = labels.get(label).map(String::as_str);
         append_field(&mut fields, &format!("container.label.{label}"), value);
     }
-    append_field(
-        &mut fields,
-        "k8s.namespace.name",
-        kubernetes.namespace.as_deref(),
-    );
+    append_field(&mut fields, "k8s.namespace.name", kubernetes.namespace.as_deref());
     append_field(&mut fields, "k8s.pod.name", kubernetes.pod.as_deref());
     append_field(&mut fields, "k8s.pod.uid", kubernetes.pod_uid.as_deref());
-    append_field(
-        &mut fields,
-        "k8s.container.name",
-        kubernetes.container.as_deref(),
-    );
+    append_field(&mut fields, "k8s.container.name", kubernetes.container.as_deref());
     fields
 }
 
 fn writer_fields(writer: &Writer) -> Vec<u8> {
-    let Writer {
-        pid,
-        tid,
-        uid,
-        comm: _,
-    } = writer;
+    let Writer { pid, tid, uid, comm: _ } = writer;
     let mut fields =
         format!(r#","process.pid":{pid},"process.user.id":{uid},"thread.id":{tid}"#).into_bytes();
     let name = String::from_utf8_lossy(writer.thread_name());

@@ -17,15 +17,7 @@ fn id() -> ContainerId {
 
 fn line(body: &[u8]) -> Line<'_> {
     let time = Timestamp::from_nanos(1_700_000_000_000_000_001);
-    Line {
-        body,
-        time,
-        mode: Mode::Ebpf,
-        writer: None,
-        sequence: 7,
-        index: 0,
-        truncated: false,
-    }
+    Line { body, time, mode: Mode::Ebpf, writer: None, sequence: 7, index: 0, truncated: false }
 }
 
 fn encode(container: Container, lines: &[Line<'_>]) -> Vec<String> {
@@ -45,9 +37,7 @@ fn encode(container: Container, lines: &[Line<'_>]) -> Vec<String> {
 
 #[test]
 fn leaves_out_what_is_not_known() {
-    let [text] = encode(Container::unexplained(id()), &[line(b"hello")])
-        .try_into()
-        .unwrap();
+    let [text] = encode(Container::unexplained(id()), &[line(b"hello")]).try_into().unwrap();
     let uid = serde_json::from_str::<Value>(&text).unwrap()["log.record.uid"].clone();
     assert_eq!(uid.as_str().unwrap().len(), 32);
     let id = id();
@@ -85,17 +75,8 @@ fn carries_every_field_that_is_known() {
     };
     let mut comm = [0; 16];
     comm[..4].copy_from_slice(b"n\xff\"x");
-    let writer = Some(Writer {
-        pid: 1,
-        tid: u32::MAX,
-        uid: 0,
-        comm,
-    });
-    let lines = [Line {
-        writer,
-        truncated: true,
-        ..line(b"\x00\x1b[31m\xe2\x82\xac")
-    }];
+    let writer = Some(Writer { pid: 1, tid: u32::MAX, uid: 0, comm });
+    let lines = [Line { writer, truncated: true, ..line(b"\x00\x1b[31m\xe2\x82\xac") }];
     let [text] = encode(container, &lines).try_into().unwrap();
     let mut object: Value = serde_json::from_str(&text).unwrap();
     object["log.record.uid"].take();
@@ -126,38 +107,17 @@ fn carries_every_field_that_is_known() {
 
 #[test]
 fn a_writer_without_a_name_has_no_name_field() {
-    let writer = Some(Writer {
-        pid: 1,
-        tid: 2,
-        uid: 3,
-        comm: [0; 16],
-    });
-    let lines = [Line {
-        writer,
-        ..line(b"")
-    }];
-    let [text] = encode(Container::unexplained(id()), &lines)
-        .try_into()
-        .unwrap();
-    assert!(
-        text.ends_with(r#","process.pid":1,"process.user.id":3,"thread.id":2}"#),
-        "{text}"
-    );
+    let writer = Some(Writer { pid: 1, tid: 2, uid: 3, comm: [0; 16] });
+    let lines = [Line { writer, ..line(b"") }];
+    let [text] = encode(Container::unexplained(id()), &lines).try_into().unwrap();
+    assert!(text.ends_with(r#","process.pid":1,"process.user.id":3,"thread.id":2}"#), "{text}");
 }
 
 #[test]
 fn the_writer_is_of_the_record_and_not_of_the_one_before() {
-    let writer = |pid| Writer {
-        pid,
-        tid: pid,
-        uid: 0,
-        comm: [0; 16],
-    };
+    let writer = |pid| Writer { pid, tid: pid, uid: 0, comm: [0; 16] };
     let wanted = [Some(1), Some(1), Some(2), None, Some(1)];
-    let lines = wanted.map(|pid| Line {
-        writer: pid.map(writer),
-        ..line(b"x")
-    });
+    let lines = wanted.map(|pid| Line { writer: pid.map(writer), ..line(b"x") });
     let pids: Vec<_> = encode(Container::unexplained(id()), &lines)
         .iter()
         .map(|text| serde_json::from_str::<Value>(text).unwrap()["process.pid"].as_u64())

@@ -32,18 +32,9 @@ struct Name {
 impl Pretty {
     /// Appends `record` to `out`, without a newline.
     pub(super) fn append(&mut self, record: &BatchRecord<'_>, out: &mut Vec<u8>) {
-        let Self {
-            time,
-            names,
-            width: column,
-        } = self;
-        let Name {
-            text,
-            width,
-            colour,
-        } = names.get_or_insert_with(record.container, |container| {
-            Name::new(container.display_name())
-        });
+        let Self { time, names, width: column } = self;
+        let Name { text, width, colour } = names
+            .get_or_insert_with(record.container, |container| Name::new(container.display_name()));
         *column = (*column).max(*width);
         let padding = *column - *width;
         let clock = std::str::from_utf8(&time.format(record.time)[CLOCK]).unwrap_or_default();
@@ -51,10 +42,8 @@ impl Pretty {
             Stream::Stdout => "\x1b[2m|\x1b[0m",
             Stream::Stderr => "\x1b[31m!\x1b[0m",
         };
-        let mut line = format!(
-            "\x1b[2m{clock}\x1b[0m \x1b[{colour}m{text}\x1b[0m{:padding$} {bar} ",
-            ""
-        );
+        let mut line =
+            format!("\x1b[2m{clock}\x1b[0m \x1b[{colour}m{text}\x1b[0m{:padding$} {bar} ", "");
         append_harmless(&mut line, &String::from_utf8_lossy(record.body));
         if record.truncated {
             line.push_str(" \x1b[2m[truncated]\x1b[0m");
@@ -73,11 +62,7 @@ impl Name {
             text = text.chars().take(width - 1).chain(['\u{2026}']).collect();
         }
         let hash = xxhash_rust::xxh3::xxh3_64(name.as_bytes());
-        Self {
-            text,
-            width,
-            colour: COLOURS[(hash % COLOURS.len() as u64) as usize],
-        }
+        Self { text, width, colour: COLOURS[(hash % COLOURS.len() as u64) as usize] }
     }
 }
 
@@ -99,9 +84,7 @@ fn colour_sequence_len(text: &str) -> Option<usize> {
     const START: &str = "\x1b[";
     let parameters = text.strip_prefix(START)?;
     let end = parameters.find(|c: char| !matches!(c, '0'..='9' | ';' | ':'))?;
-    parameters[end..]
-        .starts_with('m')
-        .then_some(START.len() + end + 1)
+    parameters[end..].starts_with('m').then_some(START.len() + end + 1)
 }
 
 /// The character itself if a terminal only shows it, else one that stands for it.
@@ -131,23 +114,12 @@ mod tests {
 
     fn line(body: &[u8]) -> Line<'_> {
         let time = Timestamp::from_nanos(1_700_000_000_123_456_789);
-        Line {
-            body,
-            time,
-            mode: Mode::Ebpf,
-            writer: None,
-            sequence: 0,
-            index: 0,
-            truncated: false,
-        }
+        Line { body, time, mode: Mode::Ebpf, writer: None, sequence: 0, index: 0, truncated: false }
     }
 
     fn show(pretty: &mut Pretty, name: &str, stream: Stream, line: &Line<'_>) -> String {
         let id = ContainerId::from_bytes(&[b'a'; 64]).unwrap();
-        let container = Container {
-            name: Some(name.into()),
-            ..Container::unexplained(id)
-        };
+        let container = Container { name: Some(name.into()), ..Container::unexplained(id) };
         let mut batch = Batch::new(Timestamp::from_nanos(0));
         assert!(batch.push(&Arc::new(container), stream, line));
         let mut out = Vec::new();
@@ -175,15 +147,9 @@ mod tests {
 
     #[test]
     fn marks_a_truncated_line() {
-        let cut = Line {
-            truncated: true,
-            ..line(b"hi")
-        };
+        let cut = Line { truncated: true, ..line(b"hi") };
         let shown = show(&mut Pretty::default(), "db", Stream::Stdout, &cut);
-        assert!(
-            shown.ends_with(" hi \x1b[2m[truncated]\x1b[0m"),
-            "{shown:?}"
-        );
+        assert!(shown.ends_with(" hi \x1b[2m[truncated]\x1b[0m"), "{shown:?}");
     }
 
     #[test]

@@ -17,10 +17,7 @@ pub(super) struct TimestampText {
 
 impl Default for TimestampText {
     fn default() -> Self {
-        Self {
-            time: Timestamp::from_nanos(0),
-            text: *b"1970-01-01T00:00:00.000000000Z",
-        }
+        Self { time: Timestamp::from_nanos(0), text: *b"1970-01-01T00:00:00.000000000Z" }
     }
 }
 
@@ -76,11 +73,7 @@ fn date(days: u64) -> (u64, u64, u64) {
     let day = day - (365 * year + year / 4 - year / 100);
     let month = (5 * day + 2) / 153;
     let day = day - (153 * month + 2) / 5 + 1;
-    let (month, next_year) = if month < 10 {
-        (month + 3, 0)
-    } else {
-        (month - 9, 1)
-    };
+    let (month, next_year) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
     (era * 400 + year + next_year, month, day)
 }
 

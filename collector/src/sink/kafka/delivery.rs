@@ -30,12 +30,7 @@ impl InFlight {
     pub(super) fn new(delivery: Delivery) -> Self {
         let Delivery { batch, receipt } = delivery;
         let (bytes, dropped) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Self {
-            receipt,
-            records: batch.len(),
-            bytes,
-            dropped,
-        }
+        Self { receipt, records: batch.len(), bytes, dropped }
     }
 
     /// The batch takes `bytes` on the wire.
@@ -96,20 +91,12 @@ impl Reports {
 
     /// Records whose batch was too large for the topic: each is to be sent on its own. No more than were in flight.
     pub(super) fn oversized(&self) -> MutexGuard<'_, Vec<Returned>> {
-        self.oversized
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.oversized.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One record of `batch` less is on its way.
     pub(super) fn release(&self, batch: Arc<InFlight>) {
-        if let Some(InFlight {
-            receipt,
-            records,
-            bytes,
-            dropped,
-        }) = Arc::into_inner(batch)
-        {
+        if let Some(InFlight { receipt, records, bytes, dropped }) = Arc::into_inner(batch) {
             let accepted = records.saturating_sub(dropped.into_inner());
             self.metrics.accepted(accepted, bytes.into_inner());
             receipt.acknowledge();
@@ -129,10 +116,8 @@ impl Reports {
 
     fn oversized_once(&self, topic: &str) {
         if !self.oversized_seen.swap(true, Ordering::Relaxed) {
-            let (sink, remedy) = (
-                self.metrics.name(),
-                "set max_record_bytes to the topic's max.message.bytes",
-            );
+            let (sink, remedy) =
+                (self.metrics.name(), "set max_record_bytes to the topic's max.message.bytes");
             warn!(
                 sink,
                 topic,
@@ -144,10 +129,7 @@ impl Reports {
 
     fn succeeded(&self) {
         if self.failing.load(Ordering::Relaxed) && self.failing.swap(false, Ordering::Relaxed) {
-            self.failures
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clear();
+            self.failures.lock().unwrap_or_else(PoisonError::into_inner).clear();
             info!(sink = self.metrics.name(), "Kafka takes records again");
         }
     }
@@ -207,10 +189,7 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.reports.failed(
-            error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail),
-            reason,
-        );
+        self.reports.failed(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail), reason);
     }
 }
 

@@ -117,10 +117,7 @@ impl Kafka {
         let reports = Arc::new(Reports::new(metrics));
         let producer = create(&config, &reports, false)?;
         let insert = |headers: OwnedHeaders, (key, value): (&String, &String)| {
-            headers.insert(Header {
-                key,
-                value: Some(value),
-            })
+            headers.insert(Header { key, value: Some(value) })
         };
         let headers = (!settings.headers.is_empty())
             .then(|| settings.headers.iter().fold(OwnedHeaders::new(), insert));
@@ -156,33 +153,16 @@ impl Kafka {
             self.sending = Some(sending);
             return result;
         }
-        let Sending {
-            batch: _,
-            in_flight,
-            next: _,
-            bytes,
-        } = sending;
+        let Sending { batch: _, in_flight, next: _, bytes } = sending;
         in_flight.set_bytes(bytes);
         self.reports.release(in_flight);
         Ok(())
     }
 
     fn send_batch(&mut self, sending: &mut Sending) -> Result<(), Error> {
-        let Sending {
-            batch,
-            in_flight,
-            next,
-            bytes,
-        } = sending;
+        let Sending { batch, in_flight, next, bytes } = sending;
         while let Some(record) = batch.get(*next) {
-            let Self {
-                topic,
-                key,
-                addresses,
-                encoder,
-                value,
-                ..
-            } = self;
+            let Self { topic, key, addresses, encoder, value, .. } = self;
             let make = |container: &Container| addresses_of(container, topic, key.as_ref());
             let addresses = addresses.get_or_insert_with(record.container, make);
             let Address { topic, key } = &addresses[record.stream.index()];
@@ -230,14 +210,7 @@ impl Kafka {
     fn send_each(&self, producer: &Producer, records: &mut Vec<Returned>) -> Result<(), Error> {
         let mut result = Ok(());
         let mut sent = 0;
-        for Returned {
-            topic,
-            key,
-            value,
-            time_ms,
-            batch,
-        } in &*records
-        {
+        for Returned { topic, key, value, time_ms, batch } in &*records {
             let mut message =
                 BaseRecord::with_opaque_to(topic, Arc::clone(batch)).payload(&**value);
             message.key = key.as_deref();
@@ -270,12 +243,7 @@ impl Sink for Kafka {
     fn deliver(&mut self, delivery: Delivery) -> Result<(), super::Error> {
         let batch = Arc::clone(&delivery.batch);
         let in_flight = Arc::new(InFlight::new(delivery));
-        self.sending = Some(Sending {
-            batch,
-            in_flight,
-            next: 0,
-            bytes: 0,
-        });
+        self.sending = Some(Sending { batch, in_flight, next: 0, bytes: 0 });
         Ok(self.send_rest()?)
     }
 

@@ -28,30 +28,18 @@ pub(super) fn create(
     const ONLY_ERRORS: &str = "delivery.report.only.error";
     if config.get(ONLY_ERRORS).is_some() {
         let reason = "may not be set: deliveries could not be acknowledged".to_owned();
-        return Err(Error::Option {
-            option: ONLY_ERRORS.to_owned(),
-            reason,
-        });
+        return Err(Error::Option { option: ONLY_ERRORS.to_owned(), reason });
     }
     let mut config = config.clone();
     if alone {
         config.set("batch.num.messages", "1");
     }
-    let context = Context {
-        reports: Arc::clone(reports),
-        alone,
-    };
-    config
-        .create_with_context(context)
-        .map_err(|error| match error {
-            KafkaError::ClientConfig(_, reason, option, _secret) => {
-                Error::Option { option, reason }
-            }
-            KafkaError::ClientCreation(reason) => Error::Client { reason },
-            other => Error::Client {
-                reason: other.to_string(),
-            },
-        })
+    let context = Context { reports: Arc::clone(reports), alone };
+    config.create_with_context(context).map_err(|error| match error {
+        KafkaError::ClientConfig(_, reason, option, _secret) => Error::Option { option, reason },
+        KafkaError::ClientCreation(reason) => Error::Client { reason },
+        other => Error::Client { reason: other.to_string() },
+    })
 }
 
 /// Hands one record to librdkafka, waiting for room for a while. A record that is refused at once is done with.
@@ -72,18 +60,14 @@ pub(super) fn send(
                 pause *= 2;
             }
             Some(RDKafkaErrorCode::QueueFull) => {
-                return Err(Error::Full {
-                    records: producer.in_flight_count() as usize,
-                });
+                return Err(Error::Full { records: producer.in_flight_count() as usize });
             }
             Some(code) if refusal(code).is_some() => {
                 reports.refuse(code, message.topic, message.delivery_opaque);
                 return Ok(());
             }
             _ => {
-                return Err(Error::Fatal {
-                    reason: error.to_string(),
-                });
+                return Err(Error::Fatal { reason: error.to_string() });
             }
         }
     }

@@ -61,11 +61,7 @@ pub struct Sasl {
 
 impl fmt::Debug for Sasl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            mechanism,
-            username,
-            password: _,
-        } = self;
+        let Self { mechanism, username, password: _ } = self;
         f.debug_struct("Sasl")
             .field("mechanism", mechanism)
             .field("username", username)
@@ -176,17 +172,11 @@ impl Settings {
                     Compression::Zstd => "zstd",
                 },
             )
-            .set(
-                "linger.ms",
-                format!("{:.3}", self.linger.as_secs_f64() * 1000.0),
-            )
+            .set("linger.ms", format!("{:.3}", self.linger.as_secs_f64() * 1000.0))
             .set("batch.size", self.batch_bytes.to_string())
             .set("batch.num.messages", self.batch_records.to_string())
             .set("message.max.bytes", self.max_record_bytes.to_string())
-            .set(
-                "queue.buffering.max.kbytes",
-                (self.buffer_bytes / 1024).to_string(),
-            )
+            .set("queue.buffering.max.kbytes", (self.buffer_bytes / 1024).to_string())
             .set(
                 "queue.buffering.max.messages",
                 (self.buffer_bytes / RECORD_OVERHEAD_BYTES).to_string(),
@@ -214,12 +204,7 @@ impl Settings {
     }
 
     fn set_tls(&self, config: &mut ClientConfig) {
-        let Some(Tls {
-            ca_file,
-            certificate_file,
-            key_file,
-            insecure_skip_verify,
-        }) = &self.tls
+        let Some(Tls { ca_file, certificate_file, key_file, insecure_skip_verify }) = &self.tls
         else {
             return;
         };
@@ -238,12 +223,7 @@ impl Settings {
     }
 
     fn set_sasl(&self, config: &mut ClientConfig) {
-        if let Some(Sasl {
-            mechanism,
-            username,
-            password,
-        }) = &self.sasl
-        {
+        if let Some(Sasl { mechanism, username, password }) = &self.sasl {
             let mechanism = match mechanism {
                 SaslMechanism::Plain => "PLAIN",
                 SaslMechanism::ScramSha256 => "SCRAM-SHA-256",
@@ -260,15 +240,7 @@ impl Settings {
 impl fmt::Debug for Settings {
     /// Without the values of `options`, which may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            brokers,
-            topic,
-            key,
-            tls,
-            sasl,
-            options,
-            ..
-        } = self;
+        let Self { brokers, topic, key, tls, sasl, options, .. } = self;
         f.debug_struct("Settings")
             .field("brokers", brokers)
             .field("topic", topic)

@@ -85,19 +85,14 @@ impl FromStr for Template {
             if !literal.is_empty() {
                 parts.push(Part::Literal(literal.to_owned()));
             }
-            let (variable, after) =
-                opened
-                    .split_once("}}")
-                    .ok_or_else(|| TemplateError::Unclosed {
-                        template: template.to_owned(),
-                    })?;
+            let (variable, after) = opened
+                .split_once("}}")
+                .ok_or_else(|| TemplateError::Unclosed { template: template.to_owned() })?;
             let variable = variable.trim();
-            parts.push(
-                Part::variable(variable).ok_or_else(|| TemplateError::Unknown {
-                    template: template.to_owned(),
-                    variable: variable.to_owned(),
-                })?,
-            );
+            parts.push(Part::variable(variable).ok_or_else(|| TemplateError::Unknown {
+                template: template.to_owned(),
+                variable: variable.to_owned(),
+            })?);
             rest = after;
         }
         if !rest.is_empty() {
@@ -142,9 +137,7 @@ impl Part {
 impl Template {
     /// `{{ id }}`
     pub fn container_id() -> Self {
-        Self {
-            parts: vec![Part::Id],
-        }
+        Self { parts: vec![Part::Id] }
     }
 
     /// Whether its literal text may be in a topic's name.
@@ -155,10 +148,7 @@ impl Template {
         });
         for text in literals {
             if let Some(character) = text.chars().find(|&character| !is_legal(character)) {
-                return Err(TemplateError::IllegalCharacter {
-                    template: text.clone(),
-                    character,
-                });
+                return Err(TemplateError::IllegalCharacter { template: text.clone(), character });
             }
         }
         Ok(())
@@ -167,9 +157,7 @@ impl Template {
     /// The text for a stream of a container.
     pub(super) fn render(&self, container: &Container, stream: Stream) -> String {
         let value = |part: &'_ Part| {
-            let value = part
-                .value(container, stream)
-                .filter(|value| !value.is_empty());
+            let value = part.value(container, stream).filter(|value| !value.is_empty());
             value.unwrap_or(UNKNOWN).to_owned()
         };
         self.parts.iter().map(value).collect()
@@ -182,11 +170,7 @@ impl Template {
         let text = self.render(container, stream);
         let topic: String = text.chars().map(legal).take(MAX_TOPIC_LEN).collect();
         // The two names of dots alone that Kafka refuses.
-        if matches!(&*topic, "." | "..") {
-            topic.replace('.', "_")
-        } else {
-            topic
-        }
+        if matches!(&*topic, "." | "..") { topic.replace('.', "_") } else { topic }
     }
 }
 
@@ -207,19 +191,13 @@ mod tests {
             name: Some("web".into()),
             image: Some("library/nginx:1.27".into()),
             labels: [("team".to_owned(), "shop".to_owned())].into(),
-            kubernetes: Kubernetes {
-                namespace: Some("prod".into()),
-                ..Kubernetes::default()
-            },
+            kubernetes: Kubernetes { namespace: Some("prod".into()), ..Kubernetes::default() },
             ..Container::unexplained(id)
         }
     }
 
     fn topic(template: &str) -> String {
-        template
-            .parse::<Template>()
-            .unwrap()
-            .render_topic(&container(), Stream::Stderr)
+        template.parse::<Template>().unwrap().render_topic(&container(), Stream::Stderr)
     }
 
     #[test]
@@ -228,16 +206,10 @@ mod tests {
         assert_eq!(topic("logs-{{ name }}"), "logs-web");
         assert_eq!(topic("{{name}}.{{  stream  }}"), "web.stderr");
         assert_eq!(topic("{{ image }}"), "library_nginx_1.27");
-        assert_eq!(
-            topic("{{ namespace }}-{{ pod }}-{{ container }}"),
-            "prod-unknown-unknown"
-        );
+        assert_eq!(topic("{{ namespace }}-{{ pod }}-{{ container }}"), "prod-unknown-unknown");
         assert_eq!(topic("{{ label.team }}-{{ label.none }}"), "shop-unknown");
         assert_eq!(topic("{{ id }}"), "a".repeat(64));
-        let unnamed = Container {
-            name: None,
-            ..container()
-        };
+        let unnamed = Container { name: None, ..container() };
         let template: Template = "{{ name }}".parse().unwrap();
         assert_eq!(template.render(&unnamed, Stream::Stdout), "aaaaaaaaaaaa");
     }
@@ -245,41 +217,23 @@ mod tests {
     #[test]
     fn a_key_is_not_changed_to_suit_a_topic() {
         let template: Template = "{{ image }}/{{ stream }}".parse().unwrap();
-        assert_eq!(
-            template.render(&container(), Stream::Stdout),
-            "library/nginx:1.27/stdout"
-        );
+        assert_eq!(template.render(&container(), Stream::Stdout), "library/nginx:1.27/stdout");
     }
 
     #[test]
     fn says_what_is_wrong() {
         let error = |text: &str| text.parse::<Template>().unwrap_err().to_string();
         assert_eq!(error(""), "a template must not be empty");
-        assert_eq!(
-            error("logs-{{ name"),
-            "template `logs-{{ name` has `{{` without `}}`"
-        );
-        for (text, variable) in [
-            ("{{ nmae }}", "nmae"),
-            ("{{ label. }}", "label."),
-            ("{{}}", ""),
-        ] {
+        assert_eq!(error("logs-{{ name"), "template `logs-{{ name` has `{{` without `}}`");
+        for (text, variable) in [("{{ nmae }}", "nmae"), ("{{ label. }}", "label."), ("{{}}", "")] {
             let expected = format!("template `{text}` has an unknown variable `{variable}`");
             assert!(error(text).starts_with(&expected), "{text}");
         }
         let template: Template = "my logs".parse().unwrap();
-        let illegal = TemplateError::IllegalCharacter {
-            template: "my logs".into(),
-            character: ' ',
-        };
+        let illegal =
+            TemplateError::IllegalCharacter { template: "my logs".into(), character: ' ' };
         assert_eq!(template.check_topic(), Err(illegal));
-        assert_eq!(
-            "a.b_c-{{ name }}"
-                .parse::<Template>()
-                .unwrap()
-                .check_topic(),
-            Ok(())
-        );
+        assert_eq!("a.b_c-{{ name }}".parse::<Template>().unwrap().check_topic(), Ok(()));
     }
 
     proptest! {

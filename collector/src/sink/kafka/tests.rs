@@ -29,10 +29,7 @@ impl Cluster {
     }
 
     fn settings(&self) -> Settings {
-        Settings::new(
-            vec![self.0.bootstrap_servers()],
-            "logs-{{ name }}".parse().unwrap(),
-        )
+        Settings::new(vec![self.0.bootstrap_servers()], "logs-{{ name }}".parse().unwrap())
     }
 
     fn open(&self) -> (Kafka, Registry) {
@@ -47,17 +44,9 @@ impl Cluster {
             .create()
             .unwrap();
         let mut partitions = TopicPartitionList::new();
-        partitions
-            .add_partition_offset(TOPIC, 0, Offset::Beginning)
-            .unwrap();
+        partitions.add_partition_offset(TOPIC, 0, Offset::Beginning).unwrap();
         consumer.assign(&partitions).unwrap();
-        let next = |_| {
-            consumer
-                .poll(Duration::from_secs(30))
-                .unwrap()
-                .unwrap()
-                .detach()
-        };
+        let next = |_| consumer.poll(Duration::from_secs(30)).unwrap().unwrap().detach();
         (0..count).map(next).collect()
     }
 
@@ -91,10 +80,7 @@ fn soon() -> Instant {
 fn delivers_in_order_and_acknowledges() {
     let cluster = Cluster::start();
     let headers = BTreeMap::from([("node".to_owned(), "n1".to_owned())]);
-    let (mut kafka, registry) = open(&Settings {
-        headers,
-        ..cluster.settings()
-    });
+    let (mut kafka, registry) = open(&Settings { headers, ..cluster.settings() });
     let mut deliveries = Deliveries::of("web");
     kafka.deliver(deliveries.next(&["one", "two"])).unwrap();
     kafka.deliver(deliveries.next(&["three"])).unwrap();
@@ -129,14 +115,9 @@ fn a_refused_record_is_counted_and_its_batch_is_done() {
 #[test]
 fn a_record_above_the_limit_is_dropped_and_its_neighbours_are_not() {
     let cluster = Cluster::start();
-    let (mut kafka, registry) = open(&Settings {
-        max_record_bytes: 2000,
-        ..cluster.settings()
-    });
+    let (mut kafka, registry) = open(&Settings { max_record_bytes: 2000, ..cluster.settings() });
     let mut deliveries = Deliveries::of("web");
-    kafka
-        .deliver(deliveries.next(&["one", &"x".repeat(2000), "three"]))
-        .unwrap();
+    kafka.deliver(deliveries.next(&["one", &"x".repeat(2000), "three"])).unwrap();
     kafka.close(soon()).unwrap();
     assert_eq!(deliveries.acknowledged(), [0]);
     assert_eq!(cluster.bodies(2), ["one", "three"]);
@@ -162,10 +143,7 @@ fn records_of_a_batch_that_is_too_large_are_sent_one_by_one() {
 fn what_librdkafka_gives_up_is_sent_again() {
     let cluster = Cluster::start();
     let options = [("retries".to_owned(), "0".to_owned())].into();
-    let (mut kafka, registry) = open(&Settings {
-        options,
-        ..cluster.settings()
-    });
+    let (mut kafka, registry) = open(&Settings { options, ..cluster.settings() });
     let code = Code::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT;
     cluster.0.request_errors(RDKafkaApiKey::Produce, &[code]);
     let mut deliveries = Deliveries::of("web");
@@ -179,10 +157,7 @@ fn what_librdkafka_gives_up_is_sent_again() {
 #[test]
 fn a_producer_that_cannot_go_on_is_made_anew() {
     let cluster = Cluster::start();
-    let (mut kafka, _) = open(&Settings {
-        idempotence: true,
-        ..cluster.settings()
-    });
+    let (mut kafka, _) = open(&Settings { idempotence: true, ..cluster.settings() });
     let code = Code::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
     cluster.0.request_errors(RDKafkaApiKey::Produce, &[code]);
     let mut deliveries = Deliveries::of("web");
@@ -197,10 +172,7 @@ fn without_a_broker_memory_is_bounded_and_the_end_says_what_is_left() {
     let cluster = Cluster::start();
     cluster.0.broker_down(1).unwrap();
     let buffer_bytes = 1 << 20;
-    let (mut kafka, _) = open(&Settings {
-        buffer_bytes,
-        ..cluster.settings()
-    });
+    let (mut kafka, _) = open(&Settings { buffer_bytes, ..cluster.settings() });
     let mut deliveries = Deliveries::of("web");
     let body = "x".repeat(10_000);
     let bodies = vec![&*body; 200];
@@ -220,10 +192,7 @@ fn without_a_broker_memory_is_bounded_and_the_end_says_what_is_left() {
 fn goes_on_when_the_broker_is_back() {
     let cluster = Cluster::start();
     cluster.0.broker_down(1).unwrap();
-    let (mut kafka, registry) = open(&Settings {
-        buffer_bytes: 1 << 20,
-        ..cluster.settings()
-    });
+    let (mut kafka, registry) = open(&Settings { buffer_bytes: 1 << 20, ..cluster.settings() });
     let mut deliveries = Deliveries::of("web");
     let bodies: Vec<_> = (0..200).map(|number| format!("{number:010000}")).collect();
     let bodies: Vec<_> = bodies.iter().map(String::as_str).collect();
@@ -244,36 +213,17 @@ fn says_which_option_is_wrong() {
     };
     let option = |key: &str, value: &str| {
         let options = [(key.to_owned(), value.to_owned())].into();
-        error(Settings {
-            options,
-            ..cluster.settings()
-        })
+        error(Settings { options, ..cluster.settings() })
     };
-    let none = error(Settings {
-        brokers: Vec::new(),
-        ..cluster.settings()
-    });
+    let none = error(Settings { brokers: Vec::new(), ..cluster.settings() });
     assert!(none.contains("`brokers` is empty"), "{none}");
     let unknown = option("lingre.ms", "5");
-    assert!(
-        unknown.contains("option `lingre.ms`: No such configuration property"),
-        "{unknown}"
-    );
+    assert!(unknown.contains("option `lingre.ms`: No such configuration property"), "{unknown}");
     let invalid = option("sasl.password\0", "secret");
     assert!(!invalid.contains("secret"), "{invalid}");
     assert!(option("delivery.report.only.error", "true").contains("may not be set"));
-    let acks = error(Settings {
-        acks: Acks::Leader,
-        idempotence: true,
-        ..cluster.settings()
-    });
-    assert!(
-        acks.contains("acks") && acks.contains("idempotence"),
-        "{acks}"
-    );
-    let topic = error(Settings {
-        topic: "my logs".parse().unwrap(),
-        ..cluster.settings()
-    });
+    let acks = error(Settings { acks: Acks::Leader, idempotence: true, ..cluster.settings() });
+    assert!(acks.contains("acks") && acks.contains("idempotence"), "{acks}");
+    let topic = error(Settings { topic: "my logs".parse().unwrap(), ..cluster.settings() });
     assert!(topic.contains("`topic`"), "{topic}");
 }
