@@ -19,7 +19,7 @@ mod table;
 use std::io;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use admin::{Admin, Pages};
 use crossbeam_channel::{Sender, bounded};
@@ -41,9 +41,6 @@ use crate::config::{self, Config};
 use crate::identity::{self, Handle, Identity};
 use crate::metrics::Metrics;
 use crate::sink;
-
-/// How long after its deadline a sink's thread may take to say that it has ended.
-const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Why the agent did not run, or ended before it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -114,12 +111,9 @@ fn runtime() -> Result<Runtime, Error> {
 
 struct Agent {
     config: Config,
-    stage_metrics: Metrics,
     metrics: metrics::Metrics,
     outlets: Outlets,
-    /// Of earlier configurations: they deliver what they hold.
-    former_outlets: Vec<Outlets>,
-    ended: (mpsc::Sender<Ended>, mpsc::Receiver<Ended>),
+    ended: mpsc::Receiver<Ended>,
     commands: Sender<Command>,
     pipeline_ended: oneshot::Receiver<()>,
     /// Detaches the probe at the end.
@@ -131,8 +125,8 @@ impl Agent {
     async fn start(config: Config) -> Result<Self, Error> {
         let (mut registry, stage_metrics) = Metrics::new();
         let metrics = metrics::Metrics::register(&mut registry);
-        let ended = mpsc::channel(64);
-        let outlets = Outlets::open(&config.sinks, &stage_metrics, &ended.0)?;
+        let (ends, ended) = mpsc::channel(64);
+        let outlets = Outlets::open(&config.sinks, &stage_metrics, ends)?;
 
         let capture = Capture::start(&config.capture, stage_metrics.capture.clone())
             .map_err(Error::Capture)?;
@@ -159,7 +153,7 @@ impl Agent {
         let pipeline = Pipeline {
             reader,
             table,
-            buffer: Arc::clone(&outlets.buffer),
+            buffers: outlets.buffers(),
             line: config.line.clone(),
             line_metrics: stage_metrics.line.clone(),
             metrics: metrics.clone(),
@@ -174,17 +168,7 @@ impl Agent {
         });
         thread.map_err(|source| Error::Process { action: "start the capture thread", source })?;
         serve(&config, registry, identity).await?;
-        Ok(Self {
-            config,
-            stage_metrics,
-            metrics,
-            outlets,
-            former_outlets: Vec::new(),
-            ended,
-            commands,
-            pipeline_ended,
-            _probe: probe,
-        })
+        Ok(Self { config, metrics, outlets, ended, commands, pipeline_ended, _probe: probe })
     }
 
     async fn run(
@@ -198,9 +182,9 @@ impl Agent {
             tokio::select! {
                 _ = terminate.recv() => return self.shut_down().await,
                 _ = interrupt.recv() => return self.shut_down().await,
-                _ = hang_up.recv() => self.reload(reload),
+                _ = hang_up.recv() => self.reload(reload).await?,
                 _ended = &mut self.pipeline_ended => return Err(Error::Pipeline),
-                Some(Ended { sink, result }) = self.ended.1.recv() => match result {
+                Some(Ended { sink, result }) = self.ended.recv() => match result {
                     // One of a former configuration has delivered everything.
                     Ok(()) => {}
                     // Like any program whose output nobody reads any more.
@@ -215,34 +199,48 @@ impl Agent {
     }
 
     /// Takes over what a running agent can change: lines and sinks. A wrong configuration changes nothing.
-    fn reload(&mut self, reload: &dyn Fn() -> Result<Config, config::Error>) {
+    async fn reload(
+        &mut self,
+        reload: &dyn Fn() -> Result<Config, config::Error>,
+    ) -> Result<(), Error> {
         let config = match reload() {
             Ok(config) => config,
-            Err(error) => return self.refuse_reload(&error),
+            Err(error) => {
+                self.refuse_reload(&error);
+                return Ok(());
+            }
         };
-        let outlets = match Outlets::open(&config.sinks, &self.stage_metrics, &self.ended.0) {
-            Ok(outlets) => outlets,
-            Err(error) => return self.refuse_reload(&error),
-        };
-        let command =
-            Command::Replace { buffer: Arc::clone(&outlets.buffer), line: config.line.clone() };
-        if self.commands.try_send(command).is_err() {
-            return self.refuse_reload(&"the capture thread is busy; try again");
+        if self.commands.is_full() {
+            self.refuse_reload(&"earlier ones are still under way");
+            return Ok(());
         }
-        let stays = [
+        let deadline = Instant::now() + self.config.shutdown_deadline;
+        let mut is_handed_over = false;
+        let hand_over = |buffers| {
+            let command = Command::Replace { buffers, line: config.line.clone() };
+            is_handed_over = self.commands.try_send(command).is_ok();
+        };
+        match self.outlets.replace(&config.sinks, deadline, hand_over).await {
+            Ok(()) => {}
+            Err(error) if is_handed_over => return Err(error.into()),
+            Err(error) => {
+                self.refuse_reload(&error);
+                return Ok(());
+            }
+        }
+        let restart = [
             ("capture", self.config.capture != config.capture),
             ("identity", self.config.identity != config.identity),
             ("admin", self.config.admin != config.admin),
             ("log", self.config.log != config.log),
         ];
-        for (section, _) in stays.iter().filter(|(_, changed)| *changed) {
+        for (section, _) in restart.iter().filter(|(_, changed)| *changed) {
             tracing::warn!(section, "a change of this section takes effect after a restart");
         }
-        self.former_outlets.push(std::mem::replace(&mut self.outlets, outlets));
-        self.former_outlets.retain(|former| former.records_left() > 0);
         self.config = config;
         self.metrics.reloads.inc();
         tracing::info!("the configuration is reloaded");
+        Ok(())
     }
 
     fn refuse_reload(&self, error: &dyn std::fmt::Display) {
@@ -251,35 +249,29 @@ impl Agent {
     }
 
     /// Empties ring, lines and buffers into the sinks, until the deadline.
-    async fn shut_down(mut self) -> Result<(), Error> {
+    async fn shut_down(self) -> Result<(), Error> {
+        let Self { config, outlets, mut ended, commands, pipeline_ended, .. } = self;
         tracing::info!("stopping: delivering what is captured");
-        let deadline = Instant::now() + self.config.shutdown_deadline;
-        let all: Vec<&Outlets> = self.former_outlets.iter().chain([&self.outlets]).collect();
-        for outlets in &all {
-            outlets.stop(deadline);
-        }
-        // Full or gone: then the thread ends by its own.
-        let _full = self.commands.try_send(Command::Finish);
-        let drained = tokio::time::timeout_at(deadline.into(), &mut self.pipeline_ended).await;
-        if drained.is_err() {
-            // It waits for room in a queue that nobody empties.
-            self.outlets.buffer.close();
-        }
-        let sinks: usize = all.iter().map(|outlets| outlets.len()).sum();
-        let last_words = deadline + LAST_WORDS;
-        for _ in 0..sinks {
-            match tokio::time::timeout_at(last_words.into(), self.ended.1.recv()).await {
-                Ok(Some(Ended { sink, result: Err(error) })) => {
-                    tracing::error!(sink, %error, "a sink ended with records left");
+        let deadline = Instant::now() + config.shutdown_deadline;
+        let buffers = outlets.buffers();
+        // With the queue of commands full, its end says the same.
+        let _full = commands.try_send(Command::Finish);
+        drop(commands);
+        tokio::spawn(async move {
+            if tokio::time::timeout_at(deadline.into(), pipeline_ended).await.is_err() {
+                // It waits for room that nobody makes.
+                for buffer in buffers {
+                    buffer.close();
                 }
-                Ok(Some(_)) => {}
-                Ok(None) | Err(_) => break,
+            }
+        });
+        let records = outlets.shut_down(deadline).await;
+        while let Ok(Ended { sink, result }) = ended.try_recv() {
+            if let Err(error) = result {
+                tracing::error!(sink, %error, "a sink ended before it had delivered everything");
             }
         }
-        match all.iter().map(|outlets| outlets.records_left()).sum() {
-            0 => Ok(()),
-            records => Err(Error::Undelivered { records }),
-        }
+        if records == 0 { Ok(()) } else { Err(Error::Undelivered { records }) }
     }
 }
 

@@ -26,16 +26,16 @@ const BATCH_BYTES: usize = 1 << 20;
 /// How often what is due by time is looked at.
 const TICK: Duration = Duration::from_millis(100);
 
-/// The longest sleep when nothing is written and nothing waits.
-const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// The longest sleep when nothing is written and nothing waits: commands are looked at in between.
+const LONGEST_SLEEP: Duration = Duration::from_millis(250);
 
 /// What the thread is told while it runs.
 #[derive(Debug)]
 pub(super) enum Command {
     /// From here on lines are made so, and batches go there.
     Replace {
-        /// The new buffer; the old one is closed, and its sinks deliver what it holds.
-        buffer: Arc<Buffer>,
+        /// The buffers from here on; others are closed, and their sinks deliver what they hold.
+        buffers: Vec<Arc<Buffer>>,
         /// The new rules for lines.
         line: line::Settings,
     },
@@ -47,7 +47,7 @@ pub(super) enum Command {
 pub(super) struct Pipeline {
     pub(super) reader: Reader,
     pub(super) table: Table,
-    pub(super) buffer: Arc<Buffer>,
+    pub(super) buffers: Vec<Arc<Buffer>>,
     pub(super) line: line::Settings,
     pub(super) line_metrics: line::Metrics,
     pub(super) metrics: Metrics,
@@ -90,16 +90,21 @@ impl Pipeline {
             }
         }
         self.with_output(Table::finish);
-        self.buffer.close();
+        for buffer in &self.buffers {
+            buffer.close();
+        }
     }
 
     /// Takes commands; `true` when it is to finish.
     fn obey(&mut self) -> bool {
         loop {
             match self.commands.try_recv() {
-                Ok(Command::Replace { buffer, line }) => {
+                Ok(Command::Replace { buffers, line }) => {
                     self.line = line;
-                    mem::replace(&mut self.buffer, buffer).close();
+                    let is_current =
+                        |old: &Arc<Buffer>| buffers.iter().any(|new| Arc::ptr_eq(old, new));
+                    self.buffers.iter().filter(|old| !is_current(old)).for_each(|old| old.close());
+                    self.buffers = buffers;
                 }
                 Ok(Command::Finish) | Err(TryRecvError::Disconnected) => return true,
                 Err(TryRecvError::Empty) => return false,
@@ -109,7 +114,7 @@ impl Pipeline {
 
     /// Takes what the ring holds, up to a bound, and what became known of containers. `true` when the ring was empty.
     fn drain(&mut self) -> bool {
-        let Self { reader, table, buffer, line, line_metrics, metrics, changes, .. } = self;
+        let Self { reader, table, buffers, line, line_metrics, metrics, changes, .. } = self;
         let mut batch = Batch::default();
         let mut output = Output { batch: &mut batch, settings: line, metrics: line_metrics };
         while let Ok(change) = changes.try_recv() {
@@ -129,10 +134,10 @@ impl Pipeline {
                 Event::Unseen { .. } => {}
             }
             if output.batch.size_bytes() >= BATCH_BYTES {
-                hand_on(mem::replace(output.batch, Batch::default()), buffer, metrics);
+                hand_on(mem::take(output.batch), buffers, metrics);
             }
         });
-        hand_on(batch, buffer, metrics);
+        hand_on(batch, buffers, metrics);
         records < DRAIN_RECORDS
     }
 
@@ -141,7 +146,7 @@ impl Pipeline {
         let mut batch = Batch::default();
         let (settings, metrics) = (&self.line, &self.line_metrics);
         step(&mut self.table, &mut Output { batch: &mut batch, settings, metrics });
-        hand_on(batch, &self.buffer, &self.metrics);
+        hand_on(batch, &self.buffers, &self.metrics);
     }
 
     fn is_restless(&self) -> bool {
@@ -149,10 +154,14 @@ impl Pipeline {
     }
 }
 
-fn hand_on(mut batch: Batch, buffer: &Buffer, metrics: &Metrics) {
+/// Every sink gets every batch.
+fn hand_on(mut batch: Batch, buffers: &[Arc<Buffer>], metrics: &Metrics) {
     if !batch.is_empty() {
         batch.set_observed(Timestamp::now());
         metrics.lines.inc_by(batch.len() as u64);
-        buffer.push(&Arc::new(batch));
+        let batch = Arc::new(batch);
+        for buffer in buffers {
+            buffer.push(&batch);
+        }
     }
 }

@@ -1,12 +1,9 @@
-//! Which batches every sink is done with, and how far that lets each stream's position move. Pure.
+//! Which batches a sink is done with, and how far that lets each stream's position move. Pure.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::record::{Acknowledgement, Batch, BatchId, ContainerId, SinkIndex, Stream};
-
-/// Most sinks of an agent: one bit each.
-pub const MAX_SINKS: usize = 64;
+use crate::record::{Batch, BatchId, ContainerId, Stream};
 
 /// How far a stream was captured or acknowledged: the highest [`crate::record::BatchRecord::sequence`].
 pub type Position = u64;
@@ -14,33 +11,30 @@ pub type Position = u64;
 /// Positions of streams.
 pub type Positions = HashMap<(ContainerId, Stream), Position>;
 
-/// Books of the batches that were handed to the sinks. Sinks are done in any order; positions move in the order of the
-/// batches, past those alone that every sink is done with.
+/// Books of the batches that were handed to a sink. It is done with them in any order; positions move in the order of the
+/// batches, past those alone that it is done with.
 #[derive(Debug)]
 pub struct Ledger {
-    all_sinks: u64,
     max_open: usize,
     /// Batches not yet passed, from `first` on.
     open: VecDeque<Open>,
     first: BatchId,
-    /// Records of batches that some sink is not done with.
+    /// Records of batches that the sink is not done with.
     records: usize,
     positions: Positions,
 }
 
 #[derive(Debug)]
 struct Open {
-    waiting: u64,
+    is_done: bool,
     records: usize,
     ends: Vec<((ContainerId, Stream), Position)>,
 }
 
 impl Ledger {
-    /// Books for `sinks` sinks, at most [`MAX_SINKS`], with at most `max_open` batches.
-    pub fn new(sinks: usize, max_open: usize) -> Self {
-        let all_sinks = u64::MAX.checked_shr(64_u32.saturating_sub(sinks as u32)).unwrap_or(0);
+    /// Books for at most `max_open` batches.
+    pub fn new(max_open: usize) -> Self {
         Self {
-            all_sinks,
             max_open: max_open.max(1),
             open: VecDeque::new(),
             first: 0,
@@ -55,24 +49,25 @@ impl Ledger {
             return None;
         }
         let id = self.first + self.open.len() as BatchId;
-        let records = batch.len();
-        self.open.push_back(Open { waiting: self.all_sinks, records, ends: ends(batch) });
-        self.records += records;
-        self.pass();
+        self.open.push_back(Open { is_done: false, records: batch.len(), ends: ends(batch) });
+        self.records += batch.len();
         Some(id)
     }
 
-    /// A sink is done with a batch. What is not open is passed over: it cannot be, or was acknowledged before.
-    pub fn acknowledge(&mut self, acknowledgement: Acknowledgement) {
-        let Acknowledgement { batch, sink } = acknowledgement;
+    /// The sink is done with a batch. What is not open is passed over: it cannot be, or was acknowledged before.
+    pub fn acknowledge(&mut self, batch: BatchId) {
         let index = batch.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
-        if let Some(open) = index.and_then(|index| self.open.get_mut(index)) {
-            let before = open.waiting;
-            open.waiting &= !bit(sink);
-            if before != 0 && open.waiting == 0 {
-                self.records -= open.records;
+        let Some(open) = index.and_then(|index| self.open.get_mut(index)) else { return };
+        if !open.is_done {
+            open.is_done = true;
+            self.records -= open.records;
+        }
+        while let Some(Open { ends, .. }) = self.open.pop_front_if(|open| open.is_done) {
+            self.first += 1;
+            for (stream, end) in ends {
+                let position = self.positions.entry(stream).or_default();
+                *position = end.max(*position);
             }
-            self.pass();
         }
     }
 
@@ -81,7 +76,7 @@ impl Ledger {
         self.positions.retain(|(id, _), _| id != container);
     }
 
-    /// Up to where each stream is acknowledged by every sink.
+    /// Up to where each stream is acknowledged.
     pub fn positions(&self) -> &Positions {
         &self.positions
     }
@@ -91,24 +86,10 @@ impl Ledger {
         self.open.len()
     }
 
-    /// Records of batches that some sink is not done with.
+    /// Records of batches that the sink is not done with.
     pub fn unacknowledged_records(&self) -> usize {
         self.records
     }
-
-    fn pass(&mut self) {
-        while let Some(Open { ends, .. }) = self.open.pop_front_if(|open| open.waiting == 0) {
-            self.first += 1;
-            for (stream, end) in ends {
-                let position = self.positions.entry(stream).or_default();
-                *position = end.max(*position);
-            }
-        }
-    }
-}
-
-fn bit(sink: SinkIndex) -> u64 {
-    1_u64.checked_shl(u32::try_from(sink).unwrap_or(u32::MAX)).unwrap_or(0)
 }
 
 /// The highest sequence number of each stream in `batch`.

@@ -9,34 +9,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::RecvTimeoutError;
 
 use super::metrics::{DropReason, QueueMetrics};
+use super::{Settings, WhenFull};
 use crate::record::Delivery;
-
-/// What happens to a batch that finds no room.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum WhenFull {
-    /// It waits, and all that is captured after it: for every sink. The kernel's ring buffer bridges a short wait; a
-    /// long one becomes counted losses there.
-    #[default]
-    Block,
-    /// It is dropped for this sink, counted, and counts as delivered: other sinks go on.
-    DropNewest,
-}
-
-/// What one sink's queue is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// Memory of the batches it holds, in bytes. A batch larger than that passes when the queue is empty. Default: 16 MiB.
-    /// At least 1.
-    pub max_bytes: usize,
-    /// What happens to a batch that finds no room. Default: it waits.
-    pub when_full: WhenFull,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { max_bytes: 16 << 20, when_full: WhenFull::Block }
-    }
-}
 
 /// Makes a queue; both ends close it when they are dropped.
 pub(super) fn bounded(settings: Settings, metrics: QueueMetrics) -> (Producer, Consumer) {

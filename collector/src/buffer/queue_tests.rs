@@ -10,7 +10,7 @@ use prometheus_client::registry::Registry;
 use super::{Consumer, Producer, Settings, WhenFull, bounded};
 use crate::buffer::Metrics;
 use crate::buffer::samples::batch;
-use crate::record::{Acknowledgement, Delivery, Receipt};
+use crate::record::{BatchId, Delivery, Receipt};
 
 const NEVER: Duration = Duration::ZERO;
 const LONG: Duration = Duration::from_mins(1);
@@ -19,8 +19,8 @@ struct Queue {
     producer: Producer,
     consumer: Consumer,
     registry: Registry,
-    acknowledge: crossbeam_channel::Sender<Acknowledgement>,
-    acknowledged: Receiver<Acknowledgement>,
+    acknowledge: crossbeam_channel::Sender<BatchId>,
+    acknowledged: Receiver<BatchId>,
 }
 
 impl Queue {
@@ -28,15 +28,15 @@ impl Queue {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry).queue("main");
         let max_bytes = max_batches * batch(1).size_bytes();
-        let (producer, consumer) = bounded(Settings { max_bytes, when_full }, metrics);
+        let (producer, consumer) =
+            bounded(Settings { max_bytes, when_full, ..Settings::default() }, metrics);
         #[expect(clippy::disallowed_methods, reason = "a test makes a handful of deliveries")]
         let (acknowledge, acknowledged) = unbounded();
         Self { producer, consumer, registry, acknowledge, acknowledged }
     }
 
     fn delivery(&self, id: u64, records: usize) -> Delivery {
-        let receipt =
-            Receipt::new(Acknowledgement { batch: id, sink: 0 }, self.acknowledge.clone());
+        let receipt = Receipt::new(id, self.acknowledge.clone());
         Delivery { batch: Arc::new(batch(records)), receipt }
     }
 
@@ -72,7 +72,7 @@ fn drops_the_newest_counts_it_and_acknowledges_it() {
     }
     let dropped = r#"buffer_dropped_records_total{sink="main",reason="queue_full"}"#;
     assert_eq!(queue.metric(dropped), Some(1.0));
-    let acknowledged: Vec<_> = queue.acknowledged.try_iter().map(|a| a.batch).collect();
+    let acknowledged: Vec<_> = queue.acknowledged.try_iter().collect();
     assert_eq!(acknowledged, [2]);
     assert!(queue.consumer.pop(NEVER).is_ok());
     queue.producer.push(queue.delivery(3, 1));
@@ -101,7 +101,7 @@ fn waits_for_room_and_loses_nothing() {
         delivery.receipt.acknowledge();
     }
     pushing.join().unwrap();
-    let acknowledged = acknowledged.try_iter().map(|a| a.batch);
+    let acknowledged = acknowledged.try_iter();
     assert!(acknowledged.eq(0..BATCHES));
 }
 

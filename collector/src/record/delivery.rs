@@ -6,20 +6,8 @@ use crossbeam_channel::Sender;
 
 use super::Batch;
 
-/// Number of a batch, ascending from 0 in the order in which batches were handed to the sinks.
+/// Number of a batch, ascending from 0 in the order in which batches were handed to a sink.
 pub type BatchId = u64;
-
-/// Position of a sink among those of the agent.
-pub type SinkIndex = usize;
-
-/// A sink is done with a batch: each of its records was accepted by the destination, or refused for good and counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Acknowledgement {
-    /// Which batch.
-    pub batch: BatchId,
-    /// Which sink.
-    pub sink: SinkIndex,
-}
 
 /// A batch on its way to one sink.
 #[derive(Debug)]
@@ -30,22 +18,22 @@ pub struct Delivery {
     pub receipt: Receipt,
 }
 
-/// The right to acknowledge one batch for one sink, once. Dropped without [`Receipt::acknowledge`] it stays
-/// unacknowledged, and its positions are not passed by a checkpoint.
+/// The right to acknowledge one batch for one sink, once: each of its records was accepted by the destination, or refused
+/// for good and counted. Dropped without [`Receipt::acknowledge`] it stays unacknowledged, and no position moves past it.
 #[derive(Debug)]
 pub struct Receipt {
-    acknowledgement: Acknowledgement,
-    to: Sender<Acknowledgement>,
+    batch: BatchId,
+    to: Sender<BatchId>,
 }
 
 impl Receipt {
     /// A receipt whose acknowledgement goes to `to`.
-    pub const fn new(acknowledgement: Acknowledgement, to: Sender<Acknowledgement>) -> Self {
-        Self { acknowledgement, to }
+    pub const fn new(batch: BatchId, to: Sender<BatchId>) -> Self {
+        Self { batch, to }
     }
 
     /// The sink is done with the batch. Nobody listening any more is no error: the agent is shutting down.
     pub fn acknowledge(self) {
-        let _closed = self.to.send(self.acknowledgement);
+        let _closed = self.to.send(self.batch);
     }
 }

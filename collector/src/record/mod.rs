@@ -10,6 +10,6 @@ mod uid;
 pub use batch::{Batch, BatchRecord, MAX_BATCH_BYTES};
 pub use chunk::{CgroupId, Chunk, Line, Mode, Stream, Writer};
 pub use container::{Container, ContainerId, InvalidContainerId, Kubernetes, Runtime};
-pub use delivery::{Acknowledgement, BatchId, Delivery, Receipt, SinkIndex};
+pub use delivery::{BatchId, Delivery, Receipt};
 pub use time::Timestamp;
 pub use uid::RecordUid;

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, unbounded};
 
 use crate::record::{
-    Acknowledgement, Batch, Container, ContainerId, Delivery, Line, Mode, Receipt, Stream,
-    Timestamp,
+    Batch, BatchId, Container, ContainerId, Delivery, Line, Mode, Receipt, Stream, Timestamp,
 };
 
 /// A container with this name, whose id is made of its length.
@@ -36,8 +35,8 @@ pub(super) fn batch(container: &Arc<Container>, bodies: &[&str]) -> Arc<Batch> {
 /// Makes deliveries, and sees which are acknowledged.
 pub(super) struct Deliveries {
     container: Arc<Container>,
-    sender: crossbeam_channel::Sender<Acknowledgement>,
-    receiver: Receiver<Acknowledgement>,
+    sender: crossbeam_channel::Sender<BatchId>,
+    receiver: Receiver<BatchId>,
     next: u64,
 }
 
@@ -50,16 +49,15 @@ impl Deliveries {
 
     /// The next delivery, numbered from 0.
     pub(super) fn next(&mut self, bodies: &[&str]) -> Delivery {
-        let acknowledgement = Acknowledgement { batch: self.next, sink: 0 };
         self.next += 1;
         Delivery {
             batch: batch(&self.container, bodies),
-            receipt: Receipt::new(acknowledgement, self.sender.clone()),
+            receipt: Receipt::new(self.next - 1, self.sender.clone()),
         }
     }
 
     /// Batches acknowledged since the last call.
     pub(super) fn acknowledged(&self) -> Vec<u64> {
-        self.receiver.try_iter().map(|acknowledgement| acknowledgement.batch).collect()
+        self.receiver.try_iter().collect()
     }
 }

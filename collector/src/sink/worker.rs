@@ -51,6 +51,11 @@ impl Worker {
         let _already_stopped = self.stop.try_send(deadline);
     }
 
+    /// Whether the thread has ended.
+    pub fn is_finished(&self) -> bool {
+        self.thread.is_finished()
+    }
+
     /// Waits for the end of the thread. Returns `false` if it panicked.
     pub fn join(self) -> bool {
         self.thread.join().is_ok()

@@ -97,8 +97,9 @@ impl Default for Roots {
     }
 }
 
-/// The oldest kernel with the ring buffer and `CAP_BPF`: <https://docs.kernel.org/bpf/ringbuf.html>
-const OLDEST_KERNEL: (u32, u32) = (5, 8);
+/// The oldest kernel with the atomic addition that returns what was there, by which the probe numbers records:
+/// <https://docs.kernel.org/bpf/standardization/instruction-set.html#atomic-operations>, Linux 5.12.
+const OLDEST_KERNEL: (u32, u32) = (5, 12);
 
 /// Looks at everything that the configuration needs, and loads the probe for a moment.
 pub fn examine(config: &Config, roots: &Roots) -> Report {
@@ -133,7 +134,7 @@ fn kernel(roots: &Roots) -> Finding {
         Some(_) => {
             let (major, minor) = OLDEST_KERNEL;
             let remedy = format!("run a kernel of version {major}.{minor} or later");
-            Finding::missing(topic, format!("Linux {release} has no BPF ring buffer"), remedy)
+            Finding::missing(topic, format!("Linux {release} is too old for the probe"), remedy)
         }
         None => Finding::degraded(
             topic,

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Findings, kafka};
-use crate::buffer::{QueueSettings, WhenFull};
+use crate::buffer::{self, WhenFull};
 use crate::config::file::{self, Document};
 use crate::config::units::Interval;
 use crate::sink::{
@@ -20,7 +20,7 @@ pub struct Sink {
     /// Where it leads.
     pub settings: Settings,
     /// What waits before it; room for at least one line of the greatest length.
-    pub queue: QueueSettings,
+    pub buffer: buffer::Settings,
 }
 
 pub(super) fn check(document: &Document, findings: &mut Findings<'_>) -> Vec<Sink> {
@@ -49,20 +49,21 @@ pub(super) fn check(document: &Document, findings: &mut Findings<'_>) -> Vec<Sin
         sinks.extend(settings.map(|settings| Sink {
             name: name.clone(),
             settings,
-            queue: queue_settings(sink.buffer()),
+            buffer: buffer_settings(sink.buffer()),
         }));
     }
     sinks
 }
 
-fn queue_settings(buffer: &file::Buffer) -> QueueSettings {
+fn buffer_settings(buffer: &file::Buffer) -> buffer::Settings {
     let file::Buffer { max_bytes, when_full } = buffer;
-    QueueSettings {
+    buffer::Settings {
         max_bytes: max_bytes.bytes() as usize,
         when_full: match when_full {
             file::WhenFull::Block => WhenFull::Block,
             file::WhenFull::DropNewest => WhenFull::DropNewest,
         },
+        ..buffer::Settings::default()
     }
 }
 
