@@ -1,16 +1,40 @@
 //! Writetap collects container logs at the write system call.
 //!
-//! Data flows one way; each arrow is a function call or a bounded channel:
+//! # How data flows
 //!
 //! ```text
-//! capture → line → buffer → sink
-//!             ↑        ↓
-//!         identity   acknowledged positions
+//!  kernel │ capture thread                              │ a thread per sink
+//!         │                                             │
+//!  ring ──┼→ capture ──→ line ──→ batch ──→ buffer ─────┼→ sink ──→ destination
+//!         │     ↑          ↑                   ↑        │    │
+//!         │     │       identity               └────────┼────┘ acknowledged positions
+//!         │  cgroups   (id → name, by the runtime)      │
 //! ```
 //!
-//! A module may import from its own rank's `record` side only: `record` < stages (`capture`, `identity`, `line`,
-//! `buffer`, `sink`) < `config`, `metrics` < `agent` < `cli`, `logging`. Stages never import each other; `agent` is the
-//! only code that sees two of them. `cargo xtask lint` checks it.
+//! One thread takes a record from the ring all the way into a batch ([`agent`] joins the stages by function calls there),
+//! so a line costs no hand-over but its batch's. Runtimes, HTTP and signals share the main thread.
+//!
+//! # Who may import whom
+//!
+//! | rank | modules | import |
+//! | --- | --- | --- |
+//! | 0 | [`record`] | nothing of ours |
+//! | 1 | [`capture`] [`identity`] [`line`] [`buffer`] [`sink`] | `record`, never each other |
+//! | 2 | [`config`] [`metrics`] | the stages' `Settings` and `Metrics` |
+//! | 3 | [`agent`] | all of these: the only code that sees two stages |
+//! | 4 | [`logging`] [`cli`] | everything |
+//!
+//! `cargo xtask lint` checks it. Each stage shows the same names: `Settings`, `Metrics`, `Error`, and the stage's type.
+//!
+//! # What always holds
+//!
+//! 1. The probe never blocks, fails or alters the write it watches. What it cannot record it counts, by
+//!    [`collector_ebpf::LossReason`]; for each container and stream written = captured + lost.
+//! 2. A payload is bytes until a sink encodes it; nothing before that assumes UTF-8. Only `line` looks for newlines.
+//! 3. Bytes of a container wait until it has a name, within bounds, and go out in order. Nothing is guessed.
+//! 4. Every queue has a bound in its `Settings`, and the place that fills it says what happens when it is full.
+//! 5. A position counts as delivered when the sink has acknowledged everything before it.
+//! 6. No global state: no lazy statics, no ambient clock in pure code, no environment outside `main`.
 
 pub mod agent;
 pub mod buffer;
