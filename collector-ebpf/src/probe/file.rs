@@ -1,9 +1,8 @@
 //! From a file descriptor of the current task to the object behind it.
 
-use aya_ebpf::helpers::generated::bpf_get_current_task;
 use collector_ebpf::FileId;
 
-use super::kernel::{offsets, read};
+use super::kernel::{current_task, field, offsets, read};
 
 const S_IFMT: u16 = 0o170_000;
 const S_IFIFO: u16 = 0o010_000;
@@ -24,15 +23,13 @@ impl File {
     /// What `fd` is open on in the current task now, which another thread may have changed since the call began.
     #[inline(always)]
     pub(super) fn of_current(fd: u64) -> Option<Self> {
-        // SAFETY: the helper has no preconditions.
-        let task = unsafe { bpf_get_current_task() };
-        let files: u64 = read(task, offsets().get(|o| &o.task_files))?;
-        let table: u64 = read(files, offsets().get(|o| &o.files_fdt))?;
-        let limit: u32 = read(table, offsets().get(|o| &o.fdt_max_fds))?;
+        let files: *const u8 = field(current_task(), offsets().get(|o| &o.task_files))?;
+        let table: *const u8 = field(files, offsets().get(|o| &o.files_fdt))?;
+        let limit: u32 = field(table, offsets().get(|o| &o.fdt_max_fds))?;
         if fd >= u64::from(limit) {
             return None;
         }
-        let descriptors: u64 = read(table, offsets().get(|o| &o.fdt_fd))?;
+        let descriptors: u64 = field(table, offsets().get(|o| &o.fdt_fd))?;
         let file: u64 = read(descriptors + fd * 8, 0)?;
         let inode: u64 = read(file, offsets().get(|o| &o.file_inode))?;
         Some(Self { file, inode })

@@ -4,6 +4,7 @@ use core::intrinsics::{AtomicOrdering, atomic_xadd};
 use core::ptr;
 
 use aya_ebpf::helpers::bpf_probe_read_kernel;
+use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
 use collector_ebpf::{Offsets, Settings};
 
 use super::maps::{OFFSETS, SETTINGS};
@@ -37,6 +38,24 @@ impl<T> Volatile<T> {
         // SAFETY: a reference to a static is valid for reads.
         unsafe { ptr::read_volatile(field(&self.0)) }
     }
+}
+
+/// The current task, as a pointer whose type the verifier knows. Linux 5.11.
+#[inline(always)]
+pub(super) fn current_task() -> *const u8 {
+    // SAFETY: the helper has no preconditions.
+    unsafe { bpf_get_current_task_btf().cast() }
+}
+
+/// Reads a field of a kernel object whose type the verifier knows: a plain load, which a fault turns into 0, where
+/// [`read`] is a call of a helper. What it gives is of a known type again if it is a pointer to a struct.
+#[inline(always)]
+pub(super) fn field<T: Copy>(base: *const u8, offset: u32) -> Option<T> {
+    if base.is_null() {
+        return None;
+    }
+    // SAFETY: the verifier checks that there is such a field, and the load cannot fault.
+    Some(unsafe { base.add(offset as usize).cast::<T>().read() })
 }
 
 /// Reads a `T` at `base + offset`, or gives `None` where `base` is null or the read faults.
