@@ -34,9 +34,9 @@ impl NodeCounter {
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reader {
-    /// It drains, or looks again before it sleeps: nobody wakes it.
+    /// The probe has woken it, and it has not slept since: nobody wakes it again.
     Awake = 0,
-    /// It sleeps for one tick: it is woken when [`crate::Settings::wake_bytes`] are waiting.
+    /// It drains, and sleeps for one tick in between: it is woken when [`crate::Settings::wake_bytes`] are waiting.
     Dozing = 1,
     /// Nothing was written for a while: it is woken by the next record.
     Asleep = 2,

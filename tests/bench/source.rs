@@ -201,7 +201,7 @@ fn drain(mut output: PipeReader, drained_bytes: &AtomicU64) {
 fn make_cgroup(folder: &Path) -> Result<PathBuf> {
     static LAST: AtomicU64 = AtomicU64::new(0);
     let number = LAST.fetch_add(1, Ordering::Relaxed);
-    let id = format!("{:032x}{number:032x}", std::process::id());
+    let id = format!("{number:016x}{:048x}", std::process::id());
     create_dir_all(folder.join("data/containers").join(&id))?;
     let is_unified = |root: &&&str| Path::new(root).join("cgroup.procs").is_file();
     let root = HIERARCHIES.iter().find(is_unified).context("no unified cgroup hierarchy")?;

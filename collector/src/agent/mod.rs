@@ -40,6 +40,7 @@ use crate::capture::{self, Capture};
 use crate::config::{self, Config};
 use crate::identity::{self, Handle, Identity};
 use crate::metrics::Metrics;
+use crate::record::BatchSize;
 use crate::sink;
 
 /// Why the agent did not run, or ended before it was asked to.
@@ -160,6 +161,7 @@ impl Agent {
             changes,
             commands: received,
             reconcile_interval: config.identity.stage.reconcile_interval,
+            room: BatchSize::default(),
         };
         let thread = thread::Builder::new().name("capture".to_owned()).spawn(move || {
             // Dropped at the end, however it comes.

@@ -15,7 +15,7 @@ use crate::buffer::Buffer;
 use crate::capture::{Event, Reader};
 use crate::identity::Change;
 use crate::line;
-use crate::record::{Batch, Timestamp};
+use crate::record::{Batch, BatchSize, Timestamp};
 
 /// Records taken from the ring before the clock is looked at again.
 const DRAIN_RECORDS: usize = 4096;
@@ -54,6 +54,8 @@ pub(super) struct Pipeline {
     pub(super) changes: mpsc::Receiver<Change>,
     pub(super) commands: Receiver<Command>,
     pub(super) reconcile_interval: Duration,
+    /// What the last batch held: the next one will be like it.
+    pub(super) room: BatchSize,
 }
 
 impl Pipeline {
@@ -85,8 +87,8 @@ impl Pipeline {
                 break;
             }
             if is_empty {
-                let sleep = if self.is_restless() { TICK } else { LONGEST_SLEEP };
-                self.reader.wait(sleep);
+                let Self { reader, table, line, .. } = &mut self;
+                reader.wait(|| if table.is_restless(line) { TICK } else { LONGEST_SLEEP });
             }
         }
         self.with_output(Table::finish);
@@ -114,8 +116,8 @@ impl Pipeline {
 
     /// Takes what the ring holds, up to a bound, and what became known of containers. `true` when the ring was empty.
     fn drain(&mut self) -> bool {
-        let Self { reader, table, buffers, line, line_metrics, metrics, changes, .. } = self;
-        let mut batch = Batch::default();
+        let Self { reader, table, buffers, line, line_metrics, metrics, changes, room, .. } = self;
+        let mut batch = Batch::with_room(*room);
         let mut output = Output { batch: &mut batch, settings: line, metrics: line_metrics };
         while let Ok(change) = changes.try_recv() {
             table.change(change, &mut output);
@@ -134,9 +136,11 @@ impl Pipeline {
                 Event::Unseen { .. } => {}
             }
             if output.batch.size_bytes() >= BATCH_BYTES {
-                hand_on(mem::take(output.batch), buffers, metrics);
+                let next = Batch::with_room(output.batch.size());
+                hand_on(mem::replace(output.batch, next), buffers, metrics);
             }
         });
+        *room = batch.size();
         hand_on(batch, buffers, metrics);
         records < DRAIN_RECORDS
     }
@@ -147,10 +151,6 @@ impl Pipeline {
         let (settings, metrics) = (&self.line, &self.line_metrics);
         step(&mut self.table, &mut Output { batch: &mut batch, settings, metrics });
         hand_on(batch, &self.buffers, &self.metrics);
-    }
-
-    fn is_restless(&self) -> bool {
-        self.table.is_restless(&self.line)
     }
 }
 

@@ -80,12 +80,16 @@ impl Table {
         output: &mut Output<'_>,
     ) {
         let bytes = chunk.payload.len() as u64;
-        if !self.lives.contains_key(&cgroup) {
+        // One lookup for a container that is known already: this is done for every write.
+        let life = if let Some(life) = self.lives.get_mut(&cgroup) {
+            life
+        } else {
             self.begin(cgroup);
-        }
-        let Some(life) = self.lives.get_mut(&cgroup) else {
-            self.metrics.unattributed_bytes.inc_by(bytes);
-            return;
+            let Some(life) = self.lives.get_mut(&cgroup) else {
+                self.metrics.unattributed_bytes.inc_by(bytes);
+                return;
+            };
+            life
         };
         let has_room = life.push(lost_bytes, chunk, &mut self.budget, output);
         if !has_room && self.metrics.refused_bytes.inc_by(bytes) == 0 {

@@ -105,10 +105,14 @@ fn ends(batch: &Batch) -> Vec<((ContainerId, Stream), Position)> {
             {
                 index
             }
-            _ => *indexes.entry((record.container.id, record.stream)).or_insert_with(|| {
-                ends.push(((record.container.id, record.stream), 0));
-                ends.len() - 1
-            }),
+            _ => {
+                // By address, which is quick to hash; a container that is described twice has two entries.
+                let stream = (Arc::as_ptr(record.container).addr(), record.stream);
+                *indexes.entry(stream).or_insert_with(|| {
+                    ends.push(((record.container.id, record.stream), 0));
+                    ends.len() - 1
+                })
+            }
         };
         last = Some((record.container, record.stream, index));
         ends[index].1 = record.sequence.max(ends[index].1);

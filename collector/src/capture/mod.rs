@@ -9,6 +9,7 @@ mod btf;
 mod clock;
 mod control;
 mod decode;
+mod memory;
 mod metrics;
 mod offsets;
 mod preflight;
@@ -111,10 +112,13 @@ impl Capture {
     /// that are made from now on.
     pub fn start(settings: &Settings, metrics: Metrics) -> Result<Self, Error> {
         let offsets = offsets::resolve(&settings.btf)?;
-        let Parts { mut probe, ring, control, reader_state } = probe::load(settings, &offsets)?;
+        let Parts { mut probe, btf, ring, control, reader_state } =
+            probe::load(settings, &offsets)?;
         let mut reader = Reader::new(ring, reader_state, settings.wake_interval, metrics);
         self_test::run(&mut reader, &control)?;
-        probe.begin()?;
+        probe.begin(&btf)?;
+        drop(btf);
+        memory::give_back();
         Ok(Self { probe, reader, control: Arc::new(control), backend: Backend::Syscall })
     }
 }

@@ -74,7 +74,6 @@ pub enum ProbeError {
 /// A loaded probe; dropping it detaches it.
 pub struct Probe {
     ebpf: Ebpf,
-    btf: Btf,
 }
 
 impl fmt::Debug for Probe {
@@ -85,14 +84,16 @@ impl fmt::Debug for Probe {
 
 impl Probe {
     /// From here on new containers are watched.
-    pub(super) fn begin(&mut self) -> Result<(), ProbeError> {
-        attach(&mut self.ebpf, BEGINNING, &self.btf)
+    pub(super) fn begin(&mut self, btf: &Btf) -> Result<(), ProbeError> {
+        attach(&mut self.ebpf, BEGINNING, btf)
     }
 }
 
 /// The probe and what it shares with user space.
 pub(super) struct Parts {
     pub(super) probe: Probe,
+    /// The kernel's types, to attach by: tens of megabytes.
+    pub(super) btf: Btf,
     pub(super) ring: RingBuf<MapData>,
     pub(super) control: Control,
     pub(super) reader_state: ReaderState,
@@ -142,7 +143,8 @@ pub(super) fn load(settings: &Settings, offsets: &Offsets) -> Result<Parts, Prob
             take::<HashMap<_, _, _>>(&mut ebpf, "CONTAINERS")?,
             take::<PerCpuArray<_, _>>(&mut ebpf, "NODE")?,
         ),
-        probe: Probe { ebpf, btf },
+        probe: Probe { ebpf },
+        btf,
     })
 }
 

@@ -85,23 +85,25 @@ impl Reader {
 
     /// Sleeps until it is time to drain again: one tick, or less if the ring fills; when nothing was written of late
     /// until the next record, or `longest`.
-    pub fn wait(&mut self, longest: Duration) {
+    pub fn wait(&mut self, longest: impl FnOnce() -> Duration) {
         if self.quiet_ticks > QUIET_TICKS {
             self.state.set(State::Asleep);
             // Level-triggered: a record that came before the state was set ends the wait at once.
             let mut ring = [PollFd::new(&self.ring, PollFlags::IN)];
-            let _interrupted = poll(&mut ring, Some(&timespec(longest)));
+            let woken = poll(&mut ring, Some(&timespec(longest())));
+            self.state.waited(woken);
         } else {
             self.state.set(State::Dozing);
-            let tick = self.wake_interval.min(longest);
+            let tick = self.wake_interval;
             if let Some(edges) = &self.edges {
                 let mut events = [const { MaybeUninit::uninit() }; 1];
-                let _interrupted = epoll::wait(edges, &mut events[..], Some(&timespec(tick)));
+                let woken = epoll::wait(edges, &mut events, Some(&timespec(tick)));
+                self.state.waited(woken.map(|(events, _)| events.len()));
             } else {
                 std::thread::sleep(tick);
+                self.state.forget();
             }
         }
-        self.state.set(State::Awake);
         self.metrics.wakeups.inc();
     }
 
@@ -117,6 +119,8 @@ impl Reader {
 /// What the reader shares with the probe besides the ring.
 pub(super) struct ReaderState {
     state: Array<MapData, u32>,
+    /// What `state` holds, unless the probe has changed it.
+    known: Option<State>,
     log: Option<EbpfLogger<&'static dyn log::Log>>,
 }
 
@@ -125,12 +129,28 @@ impl ReaderState {
         state: Array<MapData, u32>,
         log: Option<EbpfLogger<&'static dyn log::Log>>,
     ) -> Self {
-        Self { state, log }
+        Self { state, known: None, log }
     }
 
+    /// Tells the probe; a system call, so not at every tick.
     fn set(&mut self, state: State) {
-        // It cannot fail for index 0 of an array; if it did, the reader would be late, never deaf.
-        let _never = self.state.set(0, state as u32, 0);
+        if self.known != Some(state) {
+            // It cannot fail for index 0 of an array; if it did, the reader would be late, never deaf.
+            let _never = self.state.set(0, state as u32, 0);
+            self.known = Some(state);
+        }
+    }
+
+    /// A wait is over. Who was woken finds another state; who was woken just after the wait ended, finds at the next one
+    /// that it ends at once.
+    fn waited(&mut self, woken: rustix::io::Result<usize>) {
+        if woken != Ok(0) {
+            self.forget();
+        }
+    }
+
+    fn forget(&mut self) {
+        self.known = None;
     }
 
     fn flush_log(&mut self) {

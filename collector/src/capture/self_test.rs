@@ -67,7 +67,7 @@ fn sees(reader: &mut Reader, own: CgroupId) -> bool {
             seen |= matches!(event, Event::Chunk { cgroup, .. } if cgroup == own);
         });
         if drained == 0 {
-            reader.wait(Duration::from_millis(1));
+            reader.wait(|| Duration::from_millis(1));
         }
     }
     seen

@@ -54,7 +54,27 @@ pub struct BatchRecord<'a> {
     pub body: &'a [u8],
 }
 
+/// How much a [`Batch`] holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BatchSize {
+    records: usize,
+    containers: usize,
+    body_bytes: usize,
+}
+
 impl Batch {
+    /// An empty batch that takes as much as `size`, and a quarter more, without growing.
+    pub fn with_room(size: BatchSize) -> Self {
+        let BatchSize { records, containers, body_bytes } = size;
+        let room = |size: usize| size + size / 4;
+        Self {
+            bodies: Vec::with_capacity(room(body_bytes)),
+            entries: Vec::with_capacity(room(records)),
+            containers: Vec::with_capacity(room(containers)),
+            observed: Timestamp::default(),
+        }
+    }
+
     /// An empty batch whose records were observed at `observed`.
     pub fn new(observed: Timestamp) -> Self {
         Self { observed, ..Self::default() }
@@ -98,6 +118,12 @@ impl Batch {
     /// Whether there is no record.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// How much it holds.
+    pub fn size(&self) -> BatchSize {
+        let Self { bodies, entries, containers, observed: _ } = self;
+        BatchSize { records: entries.len(), containers: containers.len(), body_bytes: bodies.len() }
     }
 
     /// Memory held, in bytes: bodies and bookkeeping.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 /// A container's full id: 64 lower-case hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ContainerId([u8; Self::LEN]);
 
 /// Why a text is no container id.
@@ -27,6 +28,11 @@ impl ContainerId {
         if digits.iter().all(is_digit) { Ok(Self(digits)) } else { Err(invalid()) }
     }
 
+    /// All 64 digits, as they are.
+    pub const fn as_bytes(&self) -> &[u8; Self::LEN] {
+        &self.0
+    }
+
     /// All 64 digits.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
@@ -35,6 +41,13 @@ impl ContainerId {
     /// The first 12 digits, as `docker ps` shows them.
     pub fn short(&self) -> &str {
         &self.as_str()[..12]
+    }
+}
+
+impl Hash for ContainerId {
+    /// By 64 of its bits: runtimes draw all of them at random.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(&self.0[..16]);
     }
 }
 

@@ -7,7 +7,7 @@ mod delivery;
 mod time;
 mod uid;
 
-pub use batch::{Batch, BatchRecord, MAX_BATCH_BYTES};
+pub use batch::{Batch, BatchRecord, BatchSize, MAX_BATCH_BYTES};
 pub use chunk::{CgroupId, Chunk, Line, Mode, Stream, Writer};
 pub use container::{Container, ContainerId, InvalidContainerId, Kubernetes, Runtime};
 pub use delivery::{BatchId, Delivery, Receipt};

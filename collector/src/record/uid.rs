@@ -14,7 +14,7 @@ impl RecordUid {
     pub fn new(container: &ContainerId, stream: Stream, line: &Line<'_>) -> Self {
         let mut key = [0; ContainerId::LEN + 21];
         let (id, place) = key.split_at_mut(ContainerId::LEN);
-        id.copy_from_slice(container.as_str().as_bytes());
+        id.copy_from_slice(container.as_bytes());
         place[..8].copy_from_slice(&line.time.as_nanos().to_le_bytes());
         place[8..16].copy_from_slice(&line.sequence.to_le_bytes());
         place[16..20].copy_from_slice(&line.index.to_le_bytes());
