@@ -8,7 +8,7 @@ pub enum LossReason {
     RingFull = 0,
     /// The ring was under pressure and this container had used up its share of it.
     RateLimited = 1,
-    /// The writer's memory could not be read when the call returned (unmapped meanwhile, or never resident).
+    /// The writer's memory could not be read when the call returned (unmapped or changed meanwhile, or never resident).
     Fault = 2,
     /// The write was larger than the probe copies of one call.
     TooLarge = 3,

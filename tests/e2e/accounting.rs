@@ -105,3 +105,32 @@ fn what_the_probe_cannot_see_is_a_counted_loss() -> Result<()> {
     let [records] = agent.stop(["sendfile"])?;
     assert_streams(&records, &[b"before".to_vec(), b"after".to_vec()], &[])
 }
+
+/// More segments and bytes in one call than the probe copies: it gives up in the middle of a record.
+#[test]
+fn a_write_that_is_too_large_is_lost_from_there_on() -> Result<()> {
+    const SEGMENT_BYTES: u64 = (16 << 10) + 1;
+    let Some(engine) = harness::engine()? else {
+        return Ok(());
+    };
+    let mut agent = Agent::start(&Config::new(&engine).capture("ring_bytes: 64MiB"))?;
+    engine.run(Run {
+        driver: "none",
+        ..Run::host("vast", &[WORKLOAD, "vast", &SEGMENT_BYTES.to_string()])
+    })?;
+    let bytes = SEGMENT_BYTES * 1024;
+    let [(written, captured, lost), writes] = counted(&mut agent, "vast", bytes)?;
+    assert_eq!((written, captured + lost, writes), (bytes, bytes, (1, 0, 1)));
+    let reason = [("container_name", "vast"), ("reason", "too_large")];
+    let metrics = agent.metrics()?;
+    assert_eq!(metrics.sum("writetap_lost_bytes_total", &reason), lost);
+    assert_eq!(metrics.sum("writetap_lost_writes_total", &reason), 1);
+    let [records] = agent.stop(["vast"])?;
+    // Up to the last newline before the loss the lines are whole.
+    let lines = split(&body::text(1, bytes as usize));
+    let whole = bodies(&records[..records.len() - 1], "stdout")?;
+    assert_eq!(whole, lines[..whole.len()]);
+    let cut = bodies(&records[records.len() - 1..], "stdout")?.concat();
+    assert!(lines[whole.len()].starts_with(&cut));
+    Ok(())
+}

@@ -14,6 +14,7 @@
 //! | `scm-rights N` | N lines of a child that got fd 1 over a socket and has none of its own |
 //! | `reopen PATH N` | N lines through PATH, opened for writing (`/proc/1/fd/1`, `/dev/stdout`) |
 //! | `writev N` | N lines (seed 1), one `writev` each with every byte a segment (1 to 1024), then 1024 in one (seed 2) |
+//! | `vast BYTES` | text in one `writev` of 1024 segments of BYTES each |
 //! | `big N` | N MiB of text in writes of exactly 1 MiB |
 //! | `nonblocking BYTES` | text through an `O_NONBLOCK` stdout, short writes and `EAGAIN` included |
 //! | `binary` | bytes that are no UTF-8, NULs, carriage returns |
@@ -47,6 +48,7 @@ fn main() -> io::Result<()> {
         ["scm-rights", count] => ways::passed(number(count)?),
         ["reopen", path, count] => ways::reopened(path, number(count)?),
         ["writev", count] => ways::gathered(number(count)?),
+        ["vast", bytes] => ways::vast(number(bytes)?),
         ["big", mebibytes] => ways::big(number(mebibytes)?),
         ["nonblocking", bytes] => ways::nonblocking(number(bytes)?),
         ["binary"] => ways::binary(),

@@ -116,6 +116,11 @@ fn write_segments(segments: &[IoSlice<'_>]) -> io::Result<()> {
     if written == length { Ok(()) } else { Err(io::Error::other("short writev")) }
 }
 
+pub(crate) fn vast(bytes: u64) -> io::Result<()> {
+    let text = body::text(1, bytes as usize * MAX_SEGMENTS);
+    write_segments(&text.chunks(bytes as usize).map(IoSlice::new).collect::<Vec<_>>())
+}
+
 pub(crate) fn big(mebibytes: u64) -> io::Result<()> {
     let text = body::text(1, (mebibytes << 20) as usize);
     text.chunks(1 << 20).try_for_each(|block| write_once(stdout(), block))

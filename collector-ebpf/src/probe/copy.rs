@@ -162,19 +162,22 @@ fn start_walk(scratch: &mut Scratch, vector: [u64; 2], segment: [u64; 2], left_b
 /// Gathers segments into records of up to [`CHUNK_BYTES`], in [`ROUNDS`] rounds at most.
 #[inline(always)]
 fn walk(container: *mut Container, write: &Write) -> FirstLoss {
+    let mut reason = LossReason::TooLarge;
     for _ in 0..ROUNDS {
         if copy_round(write.root, write.stream as u32) == 0 {
+            // If bytes are left, their iovecs could not be read, or say something else by now.
+            reason = LossReason::Fault;
             break;
         }
     }
     let Some(scratch) = scratch() else { return FirstLoss::NONE };
     let rest_bytes = scratch.walk.left_bytes;
     if rest_bytes > 0 {
-        // The loop gave up: too many rounds, or an iovec that could not be read.
-        let rounds_ended = scratch.walk.first_loss.is_none();
-        let reason = if rounds_ended { LossReason::TooLarge } else { LossReason::Fault };
         // SAFETY: the rounds are over, and their references with them.
-        lose(unsafe { &mut *container }, write.stream, scratch, rest_bytes, reason);
+        let container = unsafe { &mut *container };
+        // The rounds may have ended in the middle of a record.
+        flush(container, write.stream, scratch);
+        lose(container, write.stream, scratch, rest_bytes, reason);
     }
     scratch.walk.first_loss
 }
@@ -235,7 +238,6 @@ fn next_segment(scratch: &mut Scratch) -> bool {
     }
     // SAFETY: the helper checks the address; `struct iovec` is two words.
     let Ok([base, length]) = (unsafe { read_user(walk.vector as *const [u64; 2]) }) else {
-        walk.first_loss = walk.first_loss.or(LossReason::Fault);
         return false;
     };
     walk.segment = base;
