@@ -81,7 +81,7 @@ fn scratch() -> Option<&'static mut Scratch> {
     SCRATCH.get_ptr_mut(cpu).map(|scratch| unsafe { &mut *scratch })
 }
 
-/// Reports a write whose bytes were never in user memory.
+/// Reports a write whose bytes were never in user memory. The record costs like one with bytes: such calls are cheap.
 #[inline(always)]
 pub(super) fn report_unseen(container: &mut Container, write: &Write) {
     let counters = &mut container.streams[write.stream as usize];
@@ -90,7 +90,12 @@ pub(super) fn report_unseen(container: &mut Container, write: &Write) {
     account::finished(counters, FirstLoss::new(LossReason::Unseen));
     let lost_bytes = counters.lost_total_bytes;
     let sequence = take_next(&mut container.sequence);
-    ring::announce(Kind::Unseen, ring::wake(ring::unread_bytes()), |header| {
+    let (unread_bytes, now_ns) = (ring::unread_bytes(), ring::now_ns());
+    if !ring::may_add(&mut container.bucket, unread_bytes, size_of::<Header>() as u64, now_ns) {
+        // The stream's next record says that bytes were lost before it.
+        return;
+    }
+    ring::announce(Kind::Unseen, ring::wake(unread_bytes), |header| {
         header.cgroup_id = write.root;
         header.sequence = sequence;
         header.lost_bytes = lost_bytes;
