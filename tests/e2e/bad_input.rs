@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 use rustix::process::Signal;
 
-use crate::harness::agent::refused;
+use crate::harness::agent::output;
 use crate::harness::image::WORKLOAD;
 use crate::harness::record;
 use crate::harness::{self, Agent, Config, Run};
@@ -19,8 +19,9 @@ const USAGE: Option<i32> = Some(64);
 /// Asserts that the collector does not run with `config`, exits with `code`, and says each of `words`.
 #[track_caller]
 fn assert_refused(config: &str, wrap: &[&str], code: Option<i32>, words: &[&str]) -> Result<()> {
-    let (status, said) = refused(config, wrap)?;
-    assert_eq!(status.code(), code, "{said}");
+    let output = output(config, wrap, &["run"])?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), code, "{said}");
     for word in words {
         assert!(said.contains(word), "no `{word}` in: {said}");
     }

@@ -5,6 +5,7 @@
 #[path = "../workload/body.rs"]
 mod body;
 #[path = "../harness/mod.rs"]
+#[expect(dead_code, reason = "the benchmarks use the rest")]
 mod harness;
 
 mod accounting;
@@ -12,6 +13,7 @@ mod bad_input;
 mod counterparts;
 mod delivery;
 mod differential;
+mod kafka;
 mod lifecycle;
 mod lines;
 mod writers;

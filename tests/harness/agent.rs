@@ -1,12 +1,11 @@
 //! A collector under test, as an operator runs it.
 
-use std::ffi::OsStr;
 use std::fs::{File, Permissions};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Output};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -118,6 +117,26 @@ impl Agent {
         Ok(std::fs::read_to_string(self.folder.path().join("writetap.yaml"))?)
     }
 
+    /// Puts another configuration in place, and waits until it is in force.
+    pub(crate) fn reconfigure(&mut self, config: &Config) -> Result<()> {
+        let reloads = |agent: &Self| -> Result<u64> {
+            Ok(agent.metrics()?.sum("writetap_config_reloads_total", &[]))
+        };
+        let before = reloads(self)?;
+        self.rewrite(&config.text(&self.admin))?;
+        self.signal(Signal::HUP)?;
+        self.until("the reload", |agent| {
+            ensure!(!agent.said().contains("is not reloaded"), "the configuration is refused");
+            Ok((reloads(agent)? > before).then_some(()))
+        })
+    }
+
+    /// Stops it with SIGTERM when its sinks cannot deliver; returns how it ended, and all that it said.
+    pub(crate) fn give_up(mut self) -> Result<(ExitStatus, String)> {
+        let status = self.process.end(Signal::TERM, PATIENCE)?;
+        Ok((status, self.said()))
+    }
+
     /// Stops it with SIGTERM, which drains what it took; returns the records of each asked container.
     pub(crate) fn stop<const N: usize>(
         mut self,
@@ -170,19 +189,17 @@ fn built() -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_writetap")).to_owned()
 }
 
-/// How the program ended that could not run: its status, and what it said on stderr.
-///
-/// `wrap` is a program with arguments that runs it; anyone may run the copy of the program that it is given.
-pub(crate) fn refused(config: &str, wrap: &[&str]) -> Result<(ExitStatus, String)> {
+/// What a command of the program does with a configuration. Its files are readable to all, and `wrap`, a program with
+/// arguments, runs a copy of it that anyone may run.
+pub(crate) fn output(config: &str, wrap: &[&str], arguments: &[&str]) -> Result<Output> {
     let folder = tempfile::tempdir()?;
     std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
     let (file, copy) = (folder.path().join("writetap.yaml"), folder.path().join("writetap"));
     std::fs::write(&file, config)?;
     std::fs::copy(program()?.get_program(), &copy)?;
-    let words: Vec<&OsStr> = wrap.iter().map(OsStr::new).chain([copy.as_os_str()]).collect();
-    let mut command = Site::get()?.command(words[0]);
-    command.args(&words[1..]).current_dir("/").arg("run").arg("--config").arg(&file);
-    let mut process = Process::start(&mut command, &folder.path().join("stderr"), None)?;
-    let status = wait::until("the end of the collector", PATIENCE, || process.ended())?;
-    Ok((status, process.said()))
+    let mut command = Site::get()?.command("timeout");
+    command.arg(PATIENCE.as_secs().to_string()).args(wrap).arg(&copy).args(arguments);
+    let output = command.current_dir("/").arg("--config").arg(&file).output()?;
+    ensure!(output.status.code() != Some(124), "`writetap {arguments:?}` does not end");
+    Ok(output)
 }

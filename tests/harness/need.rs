@@ -35,8 +35,13 @@ pub(crate) fn met(needs: &[Need]) -> Result<bool> {
     Ok(false)
 }
 
+/// For the test of its logs.
+pub(crate) fn nginx() -> Option<String> {
+    (!image::on_host("nginx")).then(|| "no nginx: install nginx-light".into())
+}
+
 /// Says that the calling test is skipped, and how many are by now.
-pub(crate) fn skip(reason: &str) -> Result<()> {
+fn skip(reason: &str) -> Result<()> {
     static SKIPPED: AtomicUsize = AtomicUsize::new(0);
     let thread = std::thread::current();
     let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
@@ -73,7 +78,8 @@ fn workload() -> Option<String> {
 }
 
 fn java() -> Option<String> {
-    image::find("java").is_none().then(|| "no java: install default-jre-headless".into())
+    let missing = ["java", "keytool"].into_iter().find(|program| image::find(program).is_none());
+    missing.map(|program| format!("no {program}: install default-jre-headless"))
 }
 
 fn broker_library() -> Option<String> {

@@ -2,21 +2,60 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::message::Message as _;
+use rdkafka::message::{BorrowedMessage, Headers, Message as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use super::{Broker, wait};
 
-/// The values of a topic of one partition from its beginning, in order: at least `count` of them, and any more that the
-/// topic holds by then.
+/// A record as a consumer sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Message {
+    /// `None` if it has none.
+    pub(crate) key: Option<String>,
+    /// Names and values, in order.
+    pub(crate) headers: Vec<(String, String)>,
+    /// Milliseconds since the epoch.
+    pub(crate) time_ms: Option<i64>,
+    /// The record.
+    pub(crate) value: Vec<u8>,
+}
+
+impl Message {
+    fn new(message: &BorrowedMessage<'_>) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let headers = message.headers().into_iter().flat_map(Headers::iter);
+        Self {
+            key: message.key().map(text),
+            headers: headers
+                .map(|header| (header.key.to_owned(), header.value.map(text).unwrap_or_default()))
+                .collect(),
+            time_ms: message.timestamp().to_millis(),
+            value: message.payload().unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+/// The values of a topic of one partition, as [`messages`] reads them.
 pub(crate) fn read(
     broker: &Broker,
     topic: &str,
     count: usize,
     limit: Duration,
 ) -> Result<Vec<Vec<u8>>> {
+    let messages = messages(broker, topic, count, limit)?;
+    Ok(messages.into_iter().map(|message| message.value).collect())
+}
+
+/// The records of a topic of one partition from its beginning, in order: at least `count` of them, and any more that the
+/// topic holds by then.
+pub(crate) fn messages(
+    broker: &Broker,
+    topic: &str,
+    count: usize,
+    limit: Duration,
+) -> Result<Vec<Message>> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", broker.address())
         .set("group.id", "writetap-e2e")
@@ -31,18 +70,44 @@ pub(crate) fn read(
     let mut assignment = TopicPartitionList::new();
     assignment.add_partition_offset(topic, 0, Offset::Beginning)?;
     consumer.assign(&assignment)?;
-    let mut values = Vec::new();
+    let mut messages = Vec::new();
     loop {
         match consumer.poll(Duration::from_millis(100)) {
-            Some(Ok(message)) => values.push(message.payload().unwrap_or_default().to_vec()),
-            Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) if values.len() >= count => {
-                return Ok(values);
+            Some(Ok(message)) => messages.push(Message::new(&message)),
+            Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) if messages.len() >= count => {
+                return Ok(messages);
             }
             Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) | None => {}
             Some(Err(error)) => return Err(error.into()),
         }
         if Instant::now() >= end {
-            bail!("waited {limit:?} for {count} records in topic `{topic}`, got {}", values.len());
+            bail!(
+                "waited {limit:?} for {count} records in topic `{topic}`, got {}",
+                messages.len()
+            );
         }
     }
+}
+
+/// A batch as the broker keeps it, which is as the producer sent it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StoredBatch {
+    /// How it is compressed: 0 not, 1 gzip, 2 snappy, 3 lz4, 4 zstd.
+    pub(crate) codec: u8,
+    /// Number of records.
+    pub(crate) records: u32,
+}
+
+/// The batches of a topic of one partition. <https://kafka.apache.org/documentation/#recordbatch>
+pub(crate) fn stored(broker: &Broker, topic: &str) -> Result<Vec<StoredBatch>> {
+    let log = std::fs::read(broker.log(topic))?;
+    let mut batches = Vec::new();
+    let mut rest = &log[..];
+    while rest.len() >= 61 {
+        let number =
+            |at: usize| u32::from_be_bytes([rest[at], rest[at + 1], rest[at + 2], rest[at + 3]]);
+        batches.push(StoredBatch { codec: rest[22] & 7, records: number(57) });
+        rest = rest.get(12 + number(8) as usize..).context("a batch without its end")?;
+    }
+    Ok(batches)
 }

@@ -24,7 +24,8 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result<ExitCode> {
-    setup::ensure(workspace, &[Need::BUILD, Need::CONTAINERS, Need::BROKER].concat(), yes)?;
+    let needs = [Need::BUILD, Need::CONTAINERS, Need::BROKER, Need::PROGRAMS].concat();
+    setup::ensure(workspace, &needs, yes)?;
     let filter = options.filter.as_deref();
     let binaries = build(workspace)?;
     if filter.is_none() {

@@ -15,7 +15,7 @@ pub(super) fn all(workspace: &Workspace, missing: &[Need]) -> Result<()> {
     packages(workspace, missing)?;
     for need in missing {
         match need.fix() {
-            Fix::Package(_) => {}
+            Fix::Package(_) | Fix::IdlePackage(..) => {}
             Fix::Component(name) => {
                 let mut add = Command::new("rustup");
                 add.args(["component", "add", name]).current_dir(workspace.root());
@@ -39,7 +39,7 @@ pub(super) fn all(workspace: &Workspace, missing: &[Need]) -> Result<()> {
 
 /// Installs Debian packages, or says what to install where there is no `apt-get` or no way to be root.
 fn packages(workspace: &Workspace, missing: &[Need]) -> Result<()> {
-    let wanted = |need: &&Need| matches!(need.fix(), Fix::Package(_));
+    let wanted = |need: &&Need| matches!(need.fix(), Fix::Package(_) | Fix::IdlePackage(..));
     let needs: Vec<&Need> = missing.iter().filter(wanted).collect();
     if needs.is_empty() {
         return Ok(());
@@ -68,15 +68,32 @@ fn packages(workspace: &Workspace, missing: &[Need]) -> Result<()> {
     let mut install = apt_get();
     install.args(["install", "--yes", "--no-install-recommends"]);
     for need in &needs {
-        if let Fix::Package(names) = need.fix() {
-            let known = |name: &&&str| {
-                tool::version(workspace, "apt-cache", &["show", "--no-all-versions", name])
-                    .is_some()
-            };
-            install.arg(names.iter().find(known).unwrap_or(&names[0]));
+        match need.fix() {
+            Fix::Package(names) => {
+                let known = |name: &&&str| {
+                    tool::version(workspace, "apt-cache", &["show", "--no-all-versions", name])
+                        .is_some()
+                };
+                install.arg(names.iter().find(known).unwrap_or(&names[0]));
+            }
+            Fix::IdlePackage(name, service) => {
+                keep_from_starting(service)?;
+                install.arg(name);
+            }
+            _ => {}
         }
     }
     command::quiet("install packages", &mut install, &log, &by_hand())
+}
+
+/// Where systemd runs the machine, a package starts its service as it is installed, unless that is masked.
+fn keep_from_starting(service: &str) -> Result<()> {
+    if !Path::new("/run/systemd/system").is_dir() {
+        return Ok(());
+    }
+    let mut mask = privilege::as_root("systemctl");
+    let remedy = format!("`systemctl unmask {service}` takes it back");
+    command::show(mask.args(["mask", service]), &remedy)
 }
 
 fn apt_get() -> Command {

@@ -25,7 +25,8 @@ pub(crate) struct Options {
 
 pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result<()> {
     let lint = if options.lint { Need::LINT } else { &[] };
-    let needs = [Need::BUILD, Need::CONTAINERS, Need::BROKER, Need::DAEMON, lint].concat();
+    let tests = [Need::BROKER, Need::PROGRAMS].concat();
+    let needs = [Need::BUILD, Need::CONTAINERS, &tests, Need::DAEMON, lint].concat();
     for need in &needs {
         match need.found(workspace) {
             Some(found) => eprintln!("    there    {need}: {found}"),

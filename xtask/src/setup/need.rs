@@ -26,6 +26,7 @@ pub(crate) enum Need {
     Java,
     Maven,
     KafkaJars,
+    Nginx,
 }
 
 /// How a need is met where it is missing.
@@ -37,6 +38,8 @@ pub(crate) enum Fix {
     Crate(&'static str, &'static str),
     /// A Debian package: the first of these that the machine's release has.
     Package(&'static [&'static str]),
+    /// A Debian package and the service of it that must not start.
+    IdlePackage(&'static str, &'static str),
     /// Start `dockerd`.
     StartDocker,
     /// Have Maven fetch the test broker.
@@ -51,6 +54,8 @@ impl Need {
     pub(crate) const CONTAINERS: &[Self] = &[Self::Busybox, Self::Engine];
     /// Tests and benchmarks. They start a Docker daemon of their own.
     pub(crate) const BROKER: &[Self] = &[Self::Java, Self::Maven, Self::KafkaJars];
+    /// Programs that tests run in containers.
+    pub(crate) const PROGRAMS: &[Self] = &[Self::Nginx];
     /// `run --demo`.
     pub(crate) const DAEMON: &[Self] = &[Self::Daemon];
     /// `lint`.
@@ -81,6 +86,8 @@ impl Need {
             Self::Java => tool::java(workspace),
             Self::Maven => tool::version(workspace, "mvn", &["--version"]),
             Self::KafkaJars => kafka::jars(workspace).ok()?.map(|dir| dir.display().to_string()),
+            Self::Nginx => tool::version(workspace, "nginx", &["-v"])
+                .or_else(|| tool::version(workspace, "/usr/sbin/nginx", &["-v"])),
         }
     }
 
@@ -99,6 +106,9 @@ impl Need {
             Self::Java => "which runs the test broker",
             Self::Maven => "which fetches the test broker",
             Self::KafkaJars => "the test broker (44 MB)",
+            Self::Nginx => {
+                "whose logs a test compares with Docker's; its service is kept from starting"
+            }
         }
     }
 
@@ -119,6 +129,7 @@ impl Need {
             Self::Java => Fix::Package(&["openjdk-21-jre-headless", "openjdk-17-jre-headless"]),
             Self::Maven => Fix::Package(&["maven"]),
             Self::KafkaJars => Fix::FetchKafka,
+            Self::Nginx => Fix::IdlePackage("nginx-light", "nginx.service"),
         }
     }
 
@@ -131,6 +142,9 @@ impl Need {
             }
             Fix::Package(names) => {
                 format!("install {self} (Debian: `apt-get install {}`)", names.join("` or `"))
+            }
+            Fix::IdlePackage(name, _) => {
+                format!("install {self} (Debian: `apt-get install {name}`)")
             }
             Fix::StartDocker => "start the Docker daemon".to_owned(),
             Fix::FetchKafka => "see that Maven reaches Maven Central or a mirror of it".to_owned(),
@@ -155,6 +169,7 @@ impl fmt::Display for Need {
             Self::Java => f.write_str("a Java runtime, 17 or later"),
             Self::Maven => f.write_str("Maven"),
             Self::KafkaJars => f.write_str("Apache Kafka"),
+            Self::Nginx => f.write_str("nginx"),
         }
     }
 }

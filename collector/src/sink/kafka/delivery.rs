@@ -134,10 +134,16 @@ impl Reports {
         }
     }
 
-    /// Says once an outage what is wrong: librdkafka repeats itself every second.
+    /// Counts a failed attempt to reach a broker, as librdkafka reports them: the first, and every half minute again. Says
+    /// once an outage what is wrong.
     fn failed(&self, code: RDKafkaErrorCode, reason: &str) {
+        let consequence = matches!(
+            code,
+            RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::AllBrokersDown
+        );
+        self.metrics.retries.inc();
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        if !failures.contains(&code) {
+        if !failures.contains(&code) && !(consequence && !failures.is_empty()) {
             failures.push(code);
             let sink = self.metrics.name();
             warn!(sink, error = %code, reason, "Kafka is out of reach; records are held and sent when it is back");
