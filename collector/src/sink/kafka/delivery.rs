@@ -143,7 +143,7 @@ impl Reports {
         );
         self.metrics.retries.inc();
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        if !failures.contains(&code) && !(consequence && !failures.is_empty()) {
+        if !failures.contains(&code) && (!consequence || failures.is_empty()) {
             failures.push(code);
             let sink = self.metrics.name();
             warn!(sink, error = %code, reason, "Kafka is out of reach; records are held and sent when it is back");
