@@ -10,7 +10,7 @@ pub enum NodeCounter {
     EventLost = 1,
     /// A watched container's write whose file descriptor was closed by another thread before the call returned.
     DescriptorGone = 2,
-    /// A 32-bit system call of a watched container, which this probe does not read.
+    /// A 32-bit call of a watched container that wrote something, which this probe does not read.
     Compat = 3,
 }
 

@@ -1,5 +1,8 @@
 //! For each container: written = captured + lost, to the byte; and a loss is its maker's own.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+
 use anyhow::Result;
 
 use crate::body;
@@ -132,5 +135,48 @@ fn a_write_that_is_too_large_is_lost_from_there_on() -> Result<()> {
     assert_eq!(whole, lines[..whole.len()]);
     let cut = bodies(&records[records.len() - 1..], "stdout")?.concat();
     assert!(lines[whole.len()].starts_with(&cut));
+    Ok(())
+}
+
+/// A program that writes by the 32-bit `write` and ends.
+fn program_of_32_bits() -> Vec<u8> {
+    const ADDRESS: u32 = 0x0804_8000;
+    const TEXT: &[u8] = b"32-bit\n";
+    const HEADERS: u32 = 52 + 32;
+    let code = |text: u32| {
+        [
+            &[0xb8, 4, 0, 0, 0, 0xbb, 1, 0, 0, 0, 0xb9][..], // eax: write; ebx: stdout; ecx: the text
+            &text.to_le_bytes(),
+            &[0xba, TEXT.len() as u8, 0, 0, 0, 0xcd, 0x80], // edx: its length; call
+            &[0xb8, 1, 0, 0, 0, 0x31, 0xdb, 0xcd, 0x80],    // eax: exit; ebx: 0; call
+        ]
+        .concat()
+    };
+    let code = code(ADDRESS + HEADERS + code(0).len() as u32);
+    let length = HEADERS + (code.len() + TEXT.len()) as u32;
+    // ELF header: executable for i386 with one program header behind it; program header: all of it, read and executed.
+    let identity = b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x03\0";
+    let words = [1, ADDRESS + HEADERS, 52, 0, 0, 32 << 16 | 52, 1, 0];
+    let program = [1, 0, ADDRESS, ADDRESS, length, length, 5, 4096];
+    let headers = words.iter().chain(&program).flat_map(|word: &u32| word.to_le_bytes());
+    identity.iter().copied().chain(headers).chain(code).chain(TEXT.iter().copied()).collect()
+}
+
+#[test]
+fn a_write_of_a_32_bit_program_is_counted_as_missed() -> Result<()> {
+    let Some(engine) = harness::engine_alone()? else {
+        return Ok(());
+    };
+    let folder = tempfile::tempdir()?;
+    let program = folder.path().join("program");
+    std::fs::write(&program, program_of_32_bits())?;
+    std::fs::set_permissions(&program, Permissions::from_mode(0o755))?;
+    let agent = Agent::start(&Config::new(&engine))?;
+    let mount = format!("--volume={}:/program:ro", program.display());
+    engine.run(Run { options: &[&mount], ..Run::busybox("old-program", &["/program"]) })?;
+    assert_eq!(engine.docker(&["logs", "old-program"])?, "32-bit");
+    let misses = [("reason", "compat")];
+    assert_eq!(agent.metrics()?.sum("writetap_probe_misses_total", &misses), 1);
+    agent.stop([])?;
     Ok(())
 }

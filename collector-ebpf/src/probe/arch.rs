@@ -24,6 +24,16 @@ pub(super) fn call(number: u64) -> Option<Call> {
     })
 }
 
+/// Whether a 32-bit call of this number is one of those. `arch/x86/entry/syscalls/syscall_32.tbl`
+#[inline(always)]
+pub(super) fn is_compat_write(number: u64) -> bool {
+    matches!(
+        number,
+        4 | 146 | 181 | 334 | 379 // write, writev, pwrite64, pwritev, pwritev2
+            | 187 | 239 | 313 | 315 | 316 | 377 // sendfile, sendfile64, splice, tee, vmsplice, copy_file_range
+    )
+}
+
 /// Index in `struct pt_regs`, in words, of the system call's number. `arch/x86/include/asm/ptrace.h`
 pub(super) const NUMBER: usize = 15;
 

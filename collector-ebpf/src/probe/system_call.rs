@@ -20,15 +20,23 @@ pub(super) fn returned(registers: *const u64, result: i64) {
     }
     // SAFETY: the verifier knows `registers` as a `struct pt_regs`.
     let register = |index: usize| unsafe { *registers.add(index) };
-    let Some(call) = arch::call(register(arch::NUMBER)) else { return };
+    let number = register(arch::NUMBER);
+    let call = arch::call(number);
+    if call.is_none() && !arch::is_compat_write(number) {
+        return;
+    }
     // SAFETY: the helper has no preconditions.
     let cgroup = unsafe { bpf_get_current_cgroup_id() };
     // SAFETY: the value is copied at once.
     let Some(&root) = (unsafe { CGROUPS.get(cgroup) }) else { return };
+    // The same number is another call for a 32-bit caller.
     if is_compat() {
-        account::node(NodeCounter::Compat);
+        if arch::is_compat_write(number) {
+            account::node(NodeCounter::Compat);
+        }
         return;
     }
+    let Some(call) = call else { return };
     let Some(container) = CONTAINERS.get_ptr_mut(root) else { return };
     let descriptor = register(
         arch::ARGUMENTS[match call {
