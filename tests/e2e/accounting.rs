@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::body;
 use crate::harness::docker_log::split;
-use crate::harness::image::WORKLOAD;
+use crate::harness::image::{WORKLOAD, on_host};
 use crate::harness::metrics::Metrics;
 use crate::harness::record::bodies;
 use crate::harness::{self, Agent, Config, Run};
@@ -179,4 +179,38 @@ fn a_write_of_a_32_bit_program_is_counted_as_missed() -> Result<()> {
     assert_eq!(agent.metrics()?.sum("writetap_probe_misses_total", &misses), 1);
     agent.stop([])?;
     Ok(())
+}
+
+/// Installs a seccomp filter that asks its parent what a write of 7 bytes returns; the parent says 2^62.
+const FORGERY: &str = r#"
+import ctypes, fcntl, os, struct
+libc = ctypes.CDLL(None)
+libc.prctl(38, 1, 0, 0, 0)
+steps = [(0x20, 0, 0, 0), (0x15, 0, 3, 1), (0x20, 0, 0, 32), (0x15, 0, 1, 7), (6, 0, 0, 0x7fc00000), (6, 0, 0, 0x7fff0000)]
+code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+program = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(steps), ctypes.addressof(code)))
+listener = libc.syscall(317, 1, 8, program)
+if os.fork() == 0:
+    os.write(1, b"forged\n")
+    os._exit(0)
+call = bytearray(80)
+fcntl.ioctl(listener, 0xC0502100, call)
+fcntl.ioctl(listener, 0xC0182101, struct.pack("QqiI", struct.unpack_from("Q", call)[0], 1 << 62, 0, 0))
+os.wait()
+os.write(1, b"and the truth\n")
+"#;
+
+#[test]
+fn a_result_that_no_write_can_have_is_not_counted() -> Result<()> {
+    let Some(engine) = harness::engine()? else {
+        return Ok(());
+    };
+    if !on_host("/usr/bin/python3") {
+        return harness::need::skip("no python3");
+    }
+    let mut agent = Agent::start(&Config::new(&engine))?;
+    engine.run(Run::host("forger", &["/usr/bin/python3", "-c", FORGERY]))?;
+    assert_eq!(counted(&mut agent, "forger", 14)?, [(14, 14, 0), (1, 1, 0)]);
+    let [records] = agent.stop(["forger"])?;
+    assert_streams(&records, &[b"and the truth".to_vec()], &[])
 }

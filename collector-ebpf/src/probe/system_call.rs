@@ -12,10 +12,14 @@ use super::kernel::{offsets, read};
 use super::maps::{CGROUPS, CONTAINERS, FILES};
 use super::ring;
 
+/// The most that one call writes: `MAX_RW_COUNT`, `include/linux/fs.h`. A larger result was put in by a tracer or by a
+/// seccomp supervisor, which a container may be to itself, and would spoil the sums.
+const MAX_WRITE_BYTES: i64 = 0x7fff_f000;
+
 /// Cheapest question first: did it write, which call is it, whose cgroup, which file.
 #[inline(always)]
 pub(super) fn returned(registers: *const u64, result: i64) {
-    if result <= 0 {
+    if result <= 0 || result > MAX_WRITE_BYTES {
         return;
     }
     // SAFETY: the verifier knows `registers` as a `struct pt_regs`.
