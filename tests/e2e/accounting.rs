@@ -214,3 +214,32 @@ fn a_result_that_no_write_can_have_is_not_counted() -> Result<()> {
     let [records] = agent.stop(["forger"])?;
     assert_streams(&records, &[b"and the truth".to_vec()], &[])
 }
+
+/// Each start is a cgroup of its own, and the container is one.
+#[test]
+fn a_container_that_is_started_again_keeps_its_counters() -> Result<()> {
+    let Some(engine) = harness::engine()? else {
+        return Ok(());
+    };
+    let mut agent = Agent::start(
+        &Config::new(&engine)
+            .identity(format!("docker: {{ address: \"{}\" }}, grace: 1s", engine.address())),
+    )?;
+    engine.run(Run::busybox("counted-again", &["echo", "1"]))?;
+    for starts in 2..5 {
+        engine.docker(&["start", "counted-again"])?;
+        engine.wait("counted-again")?;
+        let bytes = 2 * starts;
+        assert_eq!(counted(&mut agent, "counted-again", bytes)?[0], (bytes, bytes, 0));
+        let (_, text) = agent.get("/metrics")?;
+        let mut series: Vec<&str> =
+            text.lines().filter_map(|line| line.split(' ').next()).collect();
+        series.retain(|series| series.contains('{'));
+        let count = series.len();
+        series.sort_unstable();
+        series.dedup();
+        assert_eq!(series.len(), count, "a series stands in the page twice");
+    }
+    agent.stop([])?;
+    Ok(())
+}

@@ -1,6 +1,6 @@
 //! Which containers are captured now, for those who look from other threads, and what the forgotten ones have counted.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,7 +11,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 
 use crate::capture::Control;
-use crate::record::{CgroupId, Container, Stream};
+use crate::record::{CgroupId, Container, ContainerId, Stream};
 
 /// The containers and their counters; also the source of their metrics.
 #[derive(Clone)]
@@ -22,9 +22,18 @@ pub(super) struct Roster {
 
 #[derive(Default)]
 struct State {
-    containers: HashMap<CgroupId, Arc<Container>>,
-    /// Sums over containers that were forgotten.
+    containers: HashMap<ContainerId, Known>,
+    /// Sums over cgroups that were forgotten.
     forgotten: Counters,
+}
+
+/// A container with a name. Started again it has another cgroup, and its counters go on.
+struct Known {
+    container: Arc<Container>,
+    /// Those that are not forgotten.
+    cgroups: HashSet<CgroupId>,
+    /// What the forgotten ones have counted, by stream.
+    earlier: [Counters; 2],
 }
 
 impl fmt::Debug for Roster {
@@ -40,19 +49,34 @@ impl Roster {
 
     /// A container is captured, or is known by more than before.
     pub(super) fn set(&self, cgroup: CgroupId, container: Arc<Container>) {
-        self.state().containers.insert(cgroup, container);
+        let mut state = self.state();
+        let known = state.containers.entry(container.id).or_insert_with(|| Known {
+            container: Arc::clone(&container),
+            cgroups: HashSet::new(),
+            earlier: Default::default(),
+        });
+        known.cgroups.insert(cgroup);
+        // What no runtime explains may have been explained before.
+        if container.name.is_some() {
+            known.container = container;
+        }
     }
 
-    /// A container has ended and its grace time is over: its series end, and its counts stay in the node's.
-    pub(super) fn forget(&self, cgroup: CgroupId) {
+    /// A cgroup of the container `id` is gone and its grace time is over: its counts stay in the node's, and in the
+    /// container's until the last one goes, with which its series end.
+    pub(super) fn forget(&self, cgroup: CgroupId, id: &ContainerId) {
         let mut state = self.state();
-        if let Some(watched) = self.control.watched(cgroup) {
-            for stream in &watched.streams {
-                add(&mut state.forgotten, stream);
-            }
-        }
+        let streams = self.control.watched(cgroup).map_or_else(Default::default, |it| it.streams);
         self.control.forget(cgroup);
-        state.containers.remove(&cgroup);
+        add_all(&mut state.forgotten, &streams);
+        let Some(known) = state.containers.get_mut(id) else { return };
+        known.cgroups.remove(&cgroup);
+        for (earlier, counters) in known.earlier.iter_mut().zip(&streams) {
+            add(earlier, counters);
+        }
+        if known.cgroups.is_empty() {
+            state.containers.remove(id);
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -64,18 +88,29 @@ impl Roster {
         // The lock is held throughout: a container that is forgotten meanwhile would be in neither, or in both.
         let state = self.state();
         let mut node = state.forgotten;
-        let mut streams = Vec::new();
-        for cgroup in self.control.cgroups() {
-            let Some(watched) = self.control.watched(cgroup) else { continue };
-            for (stream, counters) in Stream::ALL.iter().zip(watched.streams) {
-                add(&mut node, &counters);
-                if let Some(container) = state.containers.get(&cgroup) {
-                    streams.push((StreamLabels::new(container, *stream), counters));
+        let mut current: HashMap<ContainerId, [Counters; 2]> = HashMap::new();
+        for watched in self.control.cgroups().iter().filter_map(|it| self.control.watched(*it)) {
+            add_all(&mut node, &watched.streams);
+            if let Some(known) = watched.id.and_then(|id| state.containers.get(&id)) {
+                let sums = current.entry(known.container.id).or_insert(known.earlier);
+                for (sum, counters) in sums.iter_mut().zip(&watched.streams) {
+                    add(sum, counters);
                 }
+            }
+        }
+        let mut streams = Vec::new();
+        for (id, sums) in &current {
+            let Some(known) = state.containers.get(id) else { continue };
+            for (stream, counters) in Stream::ALL.iter().zip(sums) {
+                streams.push((StreamLabels::new(&known.container, *stream), *counters));
             }
         }
         (streams, node)
     }
+}
+
+fn add_all(sum: &mut Counters, streams: &[Counters; 2]) {
+    streams.iter().for_each(|counters| add(sum, counters));
 }
 
 fn add(sum: &mut Counters, counters: &Counters) {

@@ -196,7 +196,7 @@ impl Table {
             let over = life.ended.is_some_and(|at| now.duration_since(at) >= settings.grace);
             let forget = over && !life.is_waiting();
             if forget {
-                roster.forget(*cgroup);
+                roster.forget(*cgroup, &life.id);
             }
             !forget
         });
