@@ -35,8 +35,9 @@ impl Budget {
 pub(super) struct Hold {
     chunks: VecDeque<Held>,
     held_bytes: usize,
-    /// Bytes that found no room, by stream: the next chunk of the stream says so.
-    refused_bytes: [u64; 2],
+    /// What found no room since the stream's last chunk: the latest of it, without its bytes, which are in
+    /// `lost_before_bytes`.
+    refused: [Option<Chunk<'static>>; 2],
 }
 
 /// A chunk with a payload of its own.
@@ -47,19 +48,22 @@ struct Held {
 }
 
 impl Hold {
-    /// Keeps a chunk, or refuses it: the bytes are lost then, and the stream's next chunk will say so.
+    /// Keeps a chunk, or refuses it: the bytes are lost then, and what is released after them says so.
     pub(super) fn push(&mut self, budget: &mut Budget, chunk: &Chunk<'_>) -> bool {
         // The bookkeeping counts: a chunk of one byte takes more than that.
         let bytes = size_of::<Held>() + chunk.payload.len();
         let Limits { container_bytes, node_bytes } = budget.limits;
+        let refused = &mut self.refused[chunk.stream.index()];
+        let refused_bytes = refused.map_or(0, |refused| refused.lost_before_bytes);
+        let lost_before_bytes = chunk.lost_before_bytes + refused_bytes;
         if self.held_bytes + bytes > container_bytes || budget.held_bytes + bytes > node_bytes {
-            self.refused_bytes[chunk.stream.index()] += chunk.payload.len() as u64;
+            let lost_before_bytes = lost_before_bytes + chunk.payload.len() as u64;
+            *refused = Some(Chunk { payload: &[], lost_before_bytes, ..*chunk });
             return false;
         }
         self.held_bytes += bytes;
         budget.held_bytes += bytes;
-        let refused = std::mem::take(&mut self.refused_bytes[chunk.stream.index()]);
-        let lost_before_bytes = chunk.lost_before_bytes + refused;
+        *refused = None;
         self.chunks.push_back(Held {
             chunk: Chunk { payload: &[], lost_before_bytes, ..*chunk },
             payload: chunk.payload.into(),
@@ -67,13 +71,13 @@ impl Hold {
         true
     }
 
-    /// Gives back every chunk in order, and their room. Returns what was refused after the last one, by stream.
-    pub(super) fn release(self, budget: &mut Budget, mut take: impl FnMut(&Chunk<'_>)) -> [u64; 2] {
+    /// Gives back every chunk in order, and their room; last an empty chunk for each stream that lost bytes after those.
+    pub(super) fn release(self, budget: &mut Budget, mut take: impl FnMut(&Chunk<'_>)) {
         budget.held_bytes -= self.held_bytes;
         for Held { chunk, payload } in self.chunks {
             take(&Chunk { payload: &payload, ..chunk });
         }
-        self.refused_bytes
+        self.refused.iter().flatten().for_each(take);
     }
 }
 
@@ -101,19 +105,20 @@ mod tests {
         Budget::new(Limits { container_bytes: bytes, node_bytes: bytes })
     }
 
-    fn released(hold: Hold, budget: &mut Budget) -> (Vec<(Vec<u8>, u64)>, [u64; 2]) {
+    fn released(hold: Hold, budget: &mut Budget) -> Vec<(Vec<u8>, u64)> {
         let mut chunks = Vec::new();
-        let refused = hold.release(budget, |chunk| {
+        hold.release(budget, |chunk| {
             chunks.push((chunk.payload.to_vec(), chunk.lost_before_bytes));
         });
-        (chunks, refused)
+        chunks
     }
 
     #[test]
     fn holds_nothing_at_zero_and_says_what_it_refused() {
         let (mut hold, mut budget) = (Hold::default(), budget(0));
         assert!(!hold.push(&mut budget, &chunk(b"abc")));
-        assert_eq!(released(hold, &mut budget), (vec![], [3, 0]));
+        assert!(!hold.push(&mut budget, &Chunk { lost_before_bytes: 5, ..chunk(b"de") }));
+        assert_eq!(released(hold, &mut budget), [(vec![], 10)]);
     }
 
     #[test]
@@ -123,10 +128,11 @@ mod tests {
         assert!(one.push(&mut budget, &chunk(b"a")));
         assert!(two.push(&mut budget, &chunk(b"b")));
         assert!(!one.push(&mut budget, &chunk(b"c")));
-        assert_eq!(released(two, &mut budget), (vec![(b"b".to_vec(), 0)], [0, 0]));
+        assert_eq!(released(two, &mut budget), [(b"b".to_vec(), 0)]);
         assert!(one.push(&mut budget, &chunk(b"d")));
-        let chunks = vec![(b"a".to_vec(), 0), (b"d".to_vec(), 1)];
-        assert_eq!(released(one, &mut budget), (chunks, [0, 0]));
+        assert!(!one.push(&mut budget, &chunk(b"ef")));
+        let chunks = [(b"a".to_vec(), 0), (b"d".to_vec(), 1), (vec![], 2)];
+        assert_eq!(released(one, &mut budget), chunks);
         assert_eq!(budget.held_bytes(), 0);
     }
 }
