@@ -63,9 +63,10 @@ impl Pipeline {
     pub(super) fn run(mut self) {
         let mut ticked = Instant::now();
         let mut reconciled = ticked;
+        let mut finish = false;
         self.with_output(Table::reconcile);
         loop {
-            let finish = self.obey();
+            finish |= self.obey();
             let began = Timestamp::now();
             let is_empty = self.drain();
             let now = Instant::now();
