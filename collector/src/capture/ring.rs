@@ -88,10 +88,17 @@ impl Reader {
     pub fn wait(&mut self, longest: impl FnOnce() -> Duration) {
         if self.quiet_ticks > QUIET_TICKS {
             self.state.set(State::Asleep);
-            // Level-triggered: a record that came before the state was set ends the wait at once.
-            let mut ring = [PollFd::new(&self.ring, PollFlags::IN)];
-            let woken = poll(&mut ring, Some(&timespec(longest())));
-            self.state.waited(woken);
+            // Level-triggered: a record that came before the state was set ends the wait at once. One whose writer looked
+            // at the state before, and put it there after, woke nobody: the second look finds it.
+            let longest = longest();
+            for time in [self.wake_interval.min(longest), longest] {
+                let mut ring = [PollFd::new(&self.ring, PollFlags::IN)];
+                let woken = poll(&mut ring, Some(&timespec(time)));
+                self.state.waited(woken);
+                if woken.is_ok_and(|ready| ready > 0) {
+                    break;
+                }
+            }
         } else {
             self.state.set(State::Dozing);
             let tick = self.wake_interval;
