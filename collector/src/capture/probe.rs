@@ -6,7 +6,7 @@ use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf};
 use aya::programs::{BtfTracePoint, ProgramError};
 use aya::{Btf, BtfError, Ebpf, EbpfError, EbpfLoader};
 use aya_log::EbpfLogger;
-use collector_ebpf::{Offsets, Settings as ProbeSettings};
+use collector_ebpf::{Offsets, RECORD_BYTES, Settings as ProbeSettings};
 
 use super::ring::ReaderState;
 use super::{Control, Settings};
@@ -115,7 +115,8 @@ pub(super) fn load(settings: &Settings, offsets: &Offsets) -> Result<Parts, Prob
         wake_bytes: u64::from(bytes / 4),
         pressure_bytes: u64::from(bytes / 2),
         share_bytes_per_second: settings.share_bytes_per_second,
-        share_burst_bytes: settings.share_burst_bytes,
+        // A bucket that cannot hold a full record would refuse it for ever.
+        share_burst_bytes: settings.share_burst_bytes.max(RECORD_BYTES as u64),
     };
     let containers = settings.max_containers;
     let mut ebpf = EbpfLoader::new()
