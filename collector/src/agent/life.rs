@@ -24,6 +24,8 @@ pub(super) struct Life {
     streams: [StreamState; 2],
     /// When its cgroup was removed.
     pub(super) ended: Option<Instant>,
+    /// The probe's map was seen to say that it is gone; the ring may still hold bytes of it.
+    pub(super) seen_gone: bool,
 }
 
 #[derive(Debug)]
@@ -43,7 +45,7 @@ impl Life {
     /// A container of which only the id is known.
     pub(super) fn new(id: ContainerId) -> Self {
         let identity = Identity::Waiting(Hold::default());
-        Self { id, identity, streams: Default::default(), ended: None }
+        Self { id, identity, streams: Default::default(), ended: None, seen_gone: false }
     }
 
     /// Whether it has no name yet.

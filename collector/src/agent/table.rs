@@ -1,6 +1,7 @@
 //! The containers that are captured, by cgroup; and who is asked about those without a name.
 
 use std::collections::HashMap;
+use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -112,12 +113,14 @@ impl Table {
     /// Something became known of a container.
     pub(super) fn change(&mut self, change: Change, output: &mut Output<'_>) {
         match change {
-            Change::Known(container) => self.resolve(&container, output),
+            Change::Known(container) => {
+                self.resolve(&container, output, |_| true);
+            }
             Change::Unexplained(id) => {
-                // A late answer must not take the name from a container that has one.
-                if self.lives.values().any(|life| life.id == id && life.is_waiting()) {
+                // A late answer must not take the name from a life that has one.
+                let container = Arc::new(Container::unexplained(id));
+                if self.resolve(&container, output, Life::is_waiting) {
                     self.metrics.unexplained.inc();
-                    self.resolve(&Arc::new(Container::unexplained(id)), output);
                 }
             }
             // Its cgroup says more exactly when its last byte has come.
@@ -125,12 +128,22 @@ impl Table {
         }
     }
 
-    fn resolve(&mut self, container: &Arc<Container>, output: &mut Output<'_>) {
-        for (cgroup, life) in self.lives.iter_mut().filter(|(_, life)| life.id == container.id) {
+    /// Names those lives of the container that are to be named. Returns whether there are any.
+    fn resolve(
+        &mut self,
+        container: &Arc<Container>,
+        output: &mut Output<'_>,
+        is_named: impl Fn(&Life) -> bool,
+    ) -> bool {
+        let mut any = false;
+        let lives = self.lives.iter_mut().filter(|(_, life)| life.id == container.id);
+        for (cgroup, life) in lives.filter(|(_, life)| is_named(life)) {
+            any = true;
             self.waiting.remove(cgroup);
             life.resolve(container, &mut self.budget, output);
             self.roster.set(*cgroup, Arc::clone(container));
         }
+        any
     }
 
     /// Ends lines that nobody has continued for long. `drained`: everything written before then has been pushed.
@@ -147,11 +160,14 @@ impl Table {
         self.metrics.held_bytes.set(self.budget.held_bytes() as i64);
     }
 
-    /// Finds containers whose records of making or removal were lost.
+    /// Finds containers whose records of making or removal were lost. To be called when the ring was empty of late: one
+    /// that was gone the last time already has left nothing there.
     pub(super) fn reconcile(&mut self, output: &mut Output<'_>) {
         for cgroup in self.control.cgroups() {
             self.begin(cgroup);
-            if self.control.watched(cgroup).is_some_and(|watched| watched.gone) {
+            let gone = self.control.watched(cgroup).is_some_and(|watched| watched.gone);
+            let life = self.lives.get_mut(&cgroup).filter(|_| gone);
+            if life.is_some_and(|life| mem::replace(&mut life.seen_gone, true)) {
                 self.end(cgroup, output);
             }
         }
