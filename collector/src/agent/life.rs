@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::hold::{Budget, Hold};
+use super::outgoing::Outgoing;
 use crate::line::{self, Assembler};
-use crate::record::{Batch, Chunk, Container, ContainerId, Line, Stream, Timestamp};
+use crate::record::{Chunk, Container, ContainerId, Line, Stream, Timestamp};
 
 /// Where lines go, and how they are made.
 pub(super) struct Output<'a> {
-    pub(super) batch: &'a mut Batch,
+    pub(super) outgoing: Outgoing<'a>,
     pub(super) settings: &'a line::Settings,
     pub(super) metrics: &'a line::Metrics,
 }
@@ -97,7 +98,7 @@ impl Life {
         let Identity::Known(container) = &self.identity else { return };
         let metrics = output.metrics;
         for (stream, state) in Stream::ALL.iter().zip(&mut self.streams) {
-            let emit = &mut |line: Line<'_>| emit(output.batch, container, *stream, &line);
+            let emit = &mut |line: Line<'_>| output.outgoing.push(container, *stream, &line);
             state.assembler.finish(metrics, emit);
         }
     }
@@ -108,7 +109,7 @@ impl Life {
         let Output { settings, metrics, .. } = *output;
         for (stream, state) in Stream::ALL.iter().zip(&mut self.streams) {
             if state.assembler.next_flush(settings).is_some_and(|due| due <= now) {
-                let emit = &mut |line: Line<'_>| emit(output.batch, container, *stream, &line);
+                let emit = &mut |line: Line<'_>| output.outgoing.push(container, *stream, &line);
                 state.assembler.flush_idle(now, settings, metrics, emit);
             }
         }
@@ -123,13 +124,7 @@ impl Life {
 impl StreamState {
     fn push(&mut self, chunk: &Chunk<'_>, container: &Arc<Container>, output: &mut Output<'_>) {
         let Output { settings, metrics, .. } = *output;
-        let emit = &mut |line: Line<'_>| emit(output.batch, container, chunk.stream, &line);
+        let emit = &mut |line: Line<'_>| output.outgoing.push(container, chunk.stream, &line);
         self.assembler.push(chunk, settings, metrics, emit);
     }
-}
-
-fn emit(batch: &mut Batch, container: &Arc<Container>, stream: Stream, line: &Line<'_>) {
-    // A batch is sent long before it is full: see `MAX_BATCH_BYTES`.
-    let pushed = batch.push(container, stream, line);
-    debug_assert!(pushed, "a batch outgrew its bound");
 }

@@ -10,6 +10,7 @@ mod hold;
 mod life;
 mod listing;
 mod metrics;
+mod outgoing;
 mod outlets;
 mod pipeline;
 mod present;

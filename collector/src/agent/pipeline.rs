@@ -1,7 +1,6 @@
 //! The thread between the ring and the buffer: drains, makes lines, hands batches on. Everything that touches a line
 //! before a sink happens here, so a line costs no hand-over between threads but that of its batch.
 
-use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,18 +9,16 @@ use tokio::sync::mpsc;
 
 use super::life::Output;
 use super::metrics::Metrics;
+use super::outgoing::Outgoing;
 use super::table::Table;
 use crate::buffer::Buffer;
 use crate::capture::{Event, Reader};
 use crate::identity::Change;
 use crate::line;
-use crate::record::{Batch, BatchSize, Timestamp};
+use crate::record::{BatchSize, Timestamp};
 
 /// Records taken from the ring before the clock is looked at again.
 const DRAIN_RECORDS: usize = 4096;
-
-/// A batch is handed on when it holds this much, if not before.
-const BATCH_BYTES: usize = 1 << 20;
 
 /// How often what is due by time is looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -118,51 +115,35 @@ impl Pipeline {
     /// Takes what the ring holds, up to a bound, and what became known of containers. `true` when the ring was empty.
     fn drain(&mut self) -> bool {
         let Self { reader, table, buffers, line, line_metrics, metrics, changes, room, .. } = self;
-        let mut batch = Batch::with_room(*room);
-        let mut output = Output { batch: &mut batch, settings: line, metrics: line_metrics };
+        let outgoing = Outgoing::new(*room, buffers, metrics);
+        let mut output = Output { outgoing, settings: line, metrics: line_metrics };
         while let Ok(change) = changes.try_recv() {
             table.change(change, &mut output);
         }
-        let records = reader.drain(DRAIN_RECORDS, |event| {
-            match event {
-                Event::Chunk { cgroup, lost_bytes, chunk } => {
-                    table.push(cgroup, lost_bytes, chunk, &mut output);
-                }
-                Event::Created(cgroup) => table.begin(cgroup),
-                Event::Gone(cgroup) => table.end(cgroup, &mut output),
-                Event::Discovery { .. } => {
-                    metrics.discovered_files.inc();
-                }
-                // The probe has counted it as lost; the stream's next chunk says so.
-                Event::Unseen { .. } => {}
+        let records = reader.drain(DRAIN_RECORDS, |event| match event {
+            Event::Chunk { cgroup, lost_bytes, chunk } => {
+                table.push(cgroup, lost_bytes, chunk, &mut output);
             }
-            if output.batch.size_bytes() >= BATCH_BYTES {
-                let next = Batch::with_room(output.batch.size());
-                hand_on(mem::replace(output.batch, next), buffers, metrics);
+            Event::Created(cgroup) => table.begin(cgroup),
+            Event::Gone(cgroup) => table.end(cgroup, &mut output),
+            Event::Discovery { .. } => {
+                metrics.discovered_files.inc();
             }
+            // The probe has counted it as lost; the stream's next chunk says so.
+            Event::Unseen { .. } => {}
         });
-        *room = batch.size();
-        hand_on(batch, buffers, metrics);
+        *room = output.outgoing.hand_on();
         records < DRAIN_RECORDS
     }
 
     /// Runs a step of the table and hands on the lines that it makes.
     fn with_output(&mut self, step: impl FnOnce(&mut Table, &mut Output<'_>)) {
-        let mut batch = Batch::default();
-        let (settings, metrics) = (&self.line, &self.line_metrics);
-        step(&mut self.table, &mut Output { batch: &mut batch, settings, metrics });
-        hand_on(batch, &self.buffers, &self.metrics);
-    }
-}
-
-/// Every sink gets every batch.
-fn hand_on(mut batch: Batch, buffers: &[Arc<Buffer>], metrics: &Metrics) {
-    if !batch.is_empty() {
-        batch.set_observed(Timestamp::now());
-        metrics.lines.inc_by(batch.len() as u64);
-        let batch = Arc::new(batch);
-        for buffer in buffers {
-            buffer.push(&batch);
-        }
+        let mut output = Output {
+            outgoing: Outgoing::new(BatchSize::default(), &self.buffers, &self.metrics),
+            settings: &self.line,
+            metrics: &self.line_metrics,
+        };
+        step(&mut self.table, &mut output);
+        output.outgoing.hand_on();
     }
 }
