@@ -93,6 +93,29 @@ fn containers_that_start_while_the_collector_is_stopped() -> Result<()> {
     assert_streams(&middle, &split(&body::lines(1, 150)), &[])
 }
 
+/// More than the collector takes from the ring at a time is there when it is told to end.
+#[test]
+fn sigterm_with_a_full_ring() -> Result<()> {
+    /// The default of `shutdown.deadline`.
+    const DEADLINE: Duration = Duration::from_secs(10);
+    let Some(engine) = harness::engine_alone()? else {
+        return Ok(());
+    };
+    let mut agent = Agent::start(&Config::new(&engine))?;
+    let script = "echo; until [ -e /tmp/begin ]; do sleep 0.1; done; exec /workload lines 20000 7";
+    engine.detach(Run::host("full-ring", &["sh", "-c", script]))?;
+    agent.until_records("full-ring", 1)?;
+    agent.signal(Signal::STOP)?;
+    engine.docker(&["exec", "full-ring", "touch", "/tmp/begin"])?;
+    engine.wait("full-ring")?;
+    agent.signal(Signal::TERM)?;
+    agent.signal(Signal::CONT)?;
+    let told = Instant::now();
+    let [records] = agent.stop(["full-ring"])?;
+    assert!(told.elapsed() < DEADLINE, "it took {:?}", told.elapsed());
+    assert_numbered(&records[1..], 20_000, 7)
+}
+
 #[test]
 fn containers_older_than_the_collector() -> Result<()> {
     let Some(engine) = harness::engine()? else {
