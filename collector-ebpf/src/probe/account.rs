@@ -2,6 +2,7 @@
 
 use collector_ebpf::{Counters, LossReason, NodeCounter};
 
+use super::first_loss::FirstLoss;
 use super::kernel::add;
 use super::maps::NODE;
 
@@ -25,39 +26,12 @@ pub(super) fn lost(counters: &mut Counters, bytes: u64, reason: LossReason) {
     add(&mut counters.lost_bytes[reason as usize], bytes);
 }
 
-/// Why the first bytes of a call were lost, if any were: 0, or the [`LossReason`] plus 1. A number and no enum, so that its
-/// bound is checked where the verifier sees it.
-#[derive(Clone, Copy)]
-pub(super) struct FirstLoss(u64);
-
-impl FirstLoss {
-    /// Nothing was lost.
-    pub(super) const NONE: Self = Self(0);
-
-    /// Something was lost.
-    pub(super) const fn new(reason: LossReason) -> Self {
-        Self(reason as u64 + 1)
-    }
-
-    /// This one, or `later` where nothing was lost so far.
-    #[inline(always)]
-    pub(super) const fn or(self, later: LossReason) -> Self {
-        if self.0 == 0 { Self::new(later) } else { self }
-    }
-
-    /// Whether nothing was lost.
-    #[inline(always)]
-    pub(super) const fn is_none(self) -> bool {
-        self.0 == 0
-    }
-}
-
 /// A call is done.
 #[inline(always)]
 pub(super) fn finished(counters: &mut Counters, first_loss: FirstLoss) {
     if first_loss.is_none() {
         add(&mut counters.captured_writes, 1);
-    } else if let Some(count) = counters.lost_writes.get_mut(first_loss.0 as usize - 1) {
+    } else if let Some(count) = counters.lost_writes.get_mut(first_loss.index()) {
         add(count, 1);
     }
 }

@@ -7,7 +7,8 @@ use aya_ebpf::helpers::{
 };
 use collector_ebpf::{CHUNK_BYTES, Container, FileId, Header, Kind, LossReason, StreamTag};
 
-use super::account::{self, FirstLoss};
+use super::account;
+use super::first_loss::FirstLoss;
 use super::kernel::take_next;
 use super::maps::{CONTAINERS, SCRATCH, Scratch};
 use super::ring;

@@ -4,7 +4,7 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use collector_ebpf::{CHUNK_BYTES, Container, FileId, Header, NodeCounter, Offsets, Settings};
 
-use super::account::FirstLoss;
+use super::first_loss::FirstLoss;
 
 /// Set by user space before loading.
 #[unsafe(no_mangle)]

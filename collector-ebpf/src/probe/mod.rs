@@ -6,6 +6,7 @@ mod account;
 mod arch;
 mod copy;
 mod file;
+mod first_loss;
 mod kernel;
 mod lifecycle;
 mod maps;
