@@ -29,7 +29,7 @@ impl<'a> Outgoing<'a> {
         // Refused only past `MAX_BATCH_BYTES`: no line is as long as what is missing to that.
         let pushed = self.batch.push(container, stream, line);
         debug_assert!(pushed, "a batch outgrew its bound");
-        if self.batch.size_bytes() >= BATCH_BYTES {
+        if self.batch.used_bytes() >= BATCH_BYTES {
             let room = self.hand_on();
             self.batch = Batch::with_room(room);
         }

@@ -126,9 +126,17 @@ impl Batch {
         BatchSize { records: entries.len(), containers: containers.len(), body_bytes: bodies.len() }
     }
 
-    /// Memory held, in bytes: bodies and bookkeeping.
-    pub fn size_bytes(&self) -> usize {
+    /// Bytes in use: bodies and bookkeeping.
+    pub fn used_bytes(&self) -> usize {
         self.bodies.len() + self.entries.len() * size_of::<Entry>()
+    }
+
+    /// Memory held, in bytes: what is allocated, used or not, which for a few lines is much more than they are.
+    pub fn size_bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.bodies.capacity()
+            + self.entries.capacity() * size_of::<Entry>()
+            + self.containers.capacity() * size_of::<Arc<Container>>()
     }
 
     /// The record at `index`, counted from 0.
@@ -152,5 +160,28 @@ impl Batch {
     /// The records, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = BatchRecord<'_>> {
         (0..self.len()).map(|index| self.get(index).unwrap_or_else(|| unreachable!()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Batch, Entry};
+    use crate::record::{Container, ContainerId, Line, Mode, Stream, Timestamp};
+
+    #[test]
+    fn a_short_line_counts_with_all_that_it_makes_allocate() {
+        let mut batch = Batch::default();
+        assert_eq!(batch.size_bytes(), size_of::<Batch>());
+        let container = ContainerId::from_bytes(&[b'0'; ContainerId::LEN]).unwrap();
+        let container = Arc::new(Container::unexplained(container));
+        let (time, mode) = (Timestamp::default(), Mode::Ebpf);
+        let line =
+            Line { body: b"x", time, mode, writer: None, sequence: 0, index: 0, truncated: false };
+        assert!(batch.push(&container, Stream::Stdout, &line));
+        // A vector begins with room for four elements, and for eight bytes.
+        let vectors = 8 + 4 * size_of::<Entry>() + 4 * size_of::<Arc<Container>>();
+        assert_eq!(batch.size_bytes(), size_of::<Batch>() + vectors);
     }
 }
