@@ -31,7 +31,7 @@ pub(super) struct Life {
 
 #[derive(Debug)]
 enum Identity {
-    Waiting(Hold),
+    Waiting(Box<Hold>),
     Known(Arc<Container>),
 }
 
@@ -45,7 +45,7 @@ struct StreamState {
 impl Life {
     /// A container of which only the id is known.
     pub(super) fn new(id: ContainerId) -> Self {
-        let identity = Identity::Waiting(Hold::default());
+        let identity = Identity::Waiting(Box::default());
         Self { id, identity, streams: Default::default(), ended: None, seen_gone: false }
     }
 
