@@ -110,7 +110,9 @@ impl Roster {
 }
 
 fn add_all(sum: &mut Counters, streams: &[Counters; 2]) {
-    streams.iter().for_each(|counters| add(sum, counters));
+    for counters in streams {
+        add(sum, counters);
+    }
 }
 
 fn add(sum: &mut Counters, counters: &Counters) {
