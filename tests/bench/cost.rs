@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::DISCARD;
-use crate::harness::{self, Agent, Broker, Config, Engine, Site};
+use crate::harness::{self, Agent, Config, Engine, Site};
 use crate::report::{Budget, Report};
 use crate::source::{Containers, Stream};
 use crate::usage::{self, cpu};
@@ -17,7 +17,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// How often at most.
 const LOOKS: u32 = 240;
 
-pub(crate) fn measure(report: &mut Report) -> Result<()> {
+/// Beside what Docker needs for the same lines.
+pub(crate) fn discard(report: &mut Report) -> Result<()> {
     let engine = harness::engine_alone()?.context("no engine")?;
     for driver in ["json-file", "local", "none"] {
         let config = Config::new(&engine).sinks(DISCARD);
@@ -26,29 +27,34 @@ pub(crate) fn measure(report: &mut Report) -> Result<()> {
             budget(report, "discard", collector, 0.5);
         }
         report.note(format!("the same lines: Docker, {driver}"), docker, "CPU s / 1 M lines");
-        report.note(
-            format!("the same lines: Docker, {driver} ÷ collector"),
-            docker / collector,
-            "×",
-        );
+        let ratio = docker / collector;
+        report.note(format!("the same lines: Docker, {driver} ÷ collector"), ratio, "×");
     }
+    Ok(())
+}
+
+pub(crate) fn file(report: &mut Report) -> Result<()> {
     let file = Site::get()?.folder("sink")?.join("lines.json");
-    let sinks = format!("out: {{ type: file, path: \"{}\" }}", file.display());
-    let (collector, _) = run(&engine, "none", &Config::new(&engine).sinks(sinks))?;
-    budget(report, "JSON to a file", collector, 1.0);
+    to(report, "JSON to a file", 1.0, &format!("type: file, path: \"{}\"", file.display()))
+}
+
+pub(crate) fn kafka(report: &mut Report) -> Result<()> {
     let broker = harness::broker()?.context("no broker")?;
-    let (collector, _) = run(&engine, "none", &Config::new(&engine).sinks(kafka(broker)))?;
-    budget(report, "Kafka", collector, 1.3);
+    let address = broker.address();
+    to(report, "Kafka", 1.3, &format!("type: kafka, brokers: [\"{address}\"], topic: cost"))
+}
+
+fn to(report: &mut Report, name: &str, limit: f64, sink: &str) -> Result<()> {
+    let engine = harness::engine_alone()?.context("no engine")?;
+    let config = Config::new(&engine).sinks(format!("out: {{ {sink} }}"));
+    let (collector, _) = run(&engine, "none", &config)?;
+    budget(report, name, collector, limit);
     Ok(())
 }
 
 fn budget(report: &mut Report, sink: &str, collector: f64, limit: f64) {
     let what = format!("one container at full speed, {sink}");
     report.check(what, collector, "CPU s / 1 M lines", Budget::AtMost(limit));
-}
-
-fn kafka(broker: &Broker) -> String {
-    format!("out: {{ type: kafka, brokers: [\"{}\"], topic: cost }}", broker.address())
 }
 
 /// CPU seconds of the collector and of Docker for a million lines.

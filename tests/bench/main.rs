@@ -32,8 +32,10 @@ use report::Report;
 type Question = fn(&mut Report) -> Result<()>;
 
 /// In the order of the table.
-const QUESTIONS: [(&str, Question); 8] = [
-    ("cost", cost::measure),
+const QUESTIONS: [(&str, Question); 10] = [
+    ("cost-discard", cost::discard),
+    ("cost-file", cost::file),
+    ("cost-kafka", cost::kafka),
     ("pace", pace::measure),
     ("flat", flat::measure),
     ("flood", flood::measure),
