@@ -37,7 +37,7 @@ pub fn containers(config: &Config) -> Result<Vec<Listed>, Error> {
             runtime: found.runtime,
             ..Container::unexplained(found.container)
         }),
-        capture: way(present::stdio(found)).to_owned(),
+        capture: present::stdio(found).map_or(UNKNOWN, way).to_owned(),
     });
     Ok(list.collect())
 }
@@ -71,6 +71,8 @@ async fn describe(
     let _late = timeout(PATIENCE, answers).await;
     Ok(known)
 }
+
+const UNKNOWN: &str = "unknown: its stdout and stderr cannot be looked at; run as root";
 
 fn way(stdio: Stdio) -> &'static str {
     let none = FileId::default();
