@@ -10,10 +10,14 @@ mod harness;
 
 mod accounting;
 mod bad_input;
+mod commands;
 mod counterparts;
 mod delivery;
 mod differential;
 mod kafka;
 mod lifecycle;
 mod lines;
+mod metrics;
+mod reload;
+mod rotation;
 mod writers;

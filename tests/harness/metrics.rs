@@ -1,12 +1,16 @@
 //! The collector's metrics, as a scrape gets them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
 
 /// One scrape.
 #[derive(Debug)]
-pub(crate) struct Metrics(Vec<Sample>);
+pub(crate) struct Metrics {
+    samples: Vec<Sample>,
+    /// Type of each family, by name.
+    types: BTreeMap<String, String>,
+}
 
 #[derive(Debug)]
 struct Sample {
@@ -19,7 +23,27 @@ impl Metrics {
     /// Of the text format.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let samples = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-        samples.map(sample).collect::<Result<_>>().map(Self)
+        let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+        let types = types.map(|(name, kind)| (name.to_owned(), kind.to_owned())).collect();
+        Ok(Self { samples: samples.map(sample).collect::<Result<_>>()?, types })
+    }
+
+    /// Every family as `name type` and the names of its labels, in order.
+    pub(crate) fn families(&self) -> Vec<String> {
+        let family = |(name, kind): (&String, &String)| {
+            let total = format!("{name}_total");
+            let sample = self.samples.iter().find(|it| it.name == *name || it.name == total);
+            let labels = sample.into_iter().flat_map(|sample| sample.labels.keys());
+            let words = [name, kind].into_iter().chain(labels).map(String::as_str);
+            words.collect::<Vec<_>>().join(" ")
+        };
+        self.types.iter().map(family).collect()
+    }
+
+    /// Values of a label among the series of that name.
+    pub(crate) fn values(&self, name: &str, label: &str) -> BTreeSet<&str> {
+        let samples = self.samples.iter().filter(|sample| sample.name == name);
+        samples.filter_map(|sample| sample.labels.get(label)).map(String::as_str).collect()
     }
 
     /// Sum of the series of that name that have all of these labels; 0 if there is none. Counters are whole numbers.
@@ -29,7 +53,7 @@ impl Metrics {
                 .iter()
                 .all(|&(label, value)| sample.labels.get(label).is_some_and(|v| v == value))
         };
-        let samples = self.0.iter().filter(|sample| sample.name == name).filter(has);
+        let samples = self.samples.iter().filter(|sample| sample.name == name).filter(has);
         samples.map(|sample| sample.value as u64).sum()
     }
 

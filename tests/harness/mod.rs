@@ -8,6 +8,7 @@ pub(crate) mod broker;
 mod config;
 pub(crate) mod docker_log;
 pub(crate) mod engine;
+pub(crate) mod files;
 pub(crate) mod image;
 pub(crate) mod metrics;
 pub(crate) mod need;
