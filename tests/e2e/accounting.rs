@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::body;
 use crate::harness::docker_log::split;
-use crate::harness::image::{WORKLOAD, on_host};
+use crate::harness::image::WORKLOAD;
 use crate::harness::metrics::Metrics;
 use crate::harness::record::bodies;
 use crate::harness::{self, Agent, Config, Run};
@@ -205,8 +205,8 @@ fn a_result_that_no_write_can_have_is_not_counted() -> Result<()> {
     let Some(engine) = harness::engine()? else {
         return Ok(());
     };
-    if !on_host("/usr/bin/python3") {
-        return harness::need::skip("no python3");
+    if !harness::need::met(&[harness::need::python])? {
+        return Ok(());
     }
     let mut agent = Agent::start(&Config::new(&engine))?;
     engine.run(Run::host("forger", &["/usr/bin/python3", "-c", FORGERY]))?;

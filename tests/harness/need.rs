@@ -40,6 +40,11 @@ pub(crate) fn nginx() -> Option<String> {
     (!image::on_host("nginx")).then(|| "no nginx: install nginx-light".into())
 }
 
+/// For a test that makes system calls of its own.
+pub(crate) fn python() -> Option<String> {
+    (!image::on_host("/usr/bin/python3")).then(|| "no /usr/bin/python3: install python3".into())
+}
+
 /// Says that the calling test is skipped, and how many are by now.
 fn skip(reason: &str) -> Result<()> {
     static SKIPPED: AtomicUsize = AtomicUsize::new(0);

@@ -27,6 +27,7 @@ pub(crate) enum Need {
     Maven,
     KafkaJars,
     Nginx,
+    Python,
 }
 
 /// How a need is met where it is missing.
@@ -55,7 +56,7 @@ impl Need {
     /// Tests and benchmarks. They start a Docker daemon of their own.
     pub(crate) const BROKER: &[Self] = &[Self::Java, Self::Maven, Self::KafkaJars];
     /// Programs that tests run in containers.
-    pub(crate) const PROGRAMS: &[Self] = &[Self::Nginx];
+    pub(crate) const PROGRAMS: &[Self] = &[Self::Nginx, Self::Python];
     /// `run --demo`.
     pub(crate) const DAEMON: &[Self] = &[Self::Daemon];
     /// `lint`.
@@ -88,6 +89,7 @@ impl Need {
             Self::KafkaJars => kafka::jars(workspace).ok()?.map(|dir| dir.display().to_string()),
             Self::Nginx => tool::version(workspace, "nginx", &["-v"])
                 .or_else(|| tool::version(workspace, "/usr/sbin/nginx", &["-v"])),
+            Self::Python => tool::version(workspace, "/usr/bin/python3", &["--version"]),
         }
     }
 
@@ -106,6 +108,7 @@ impl Need {
             Self::Java => "which runs the test broker",
             Self::Maven => "which fetches the test broker",
             Self::KafkaJars => "the test broker (44 MB)",
+            Self::Python => "in which a test container makes system calls of its own",
             Self::Nginx => {
                 "whose logs a test compares with Docker's; its service is kept from starting"
             }
@@ -129,6 +132,7 @@ impl Need {
             Self::Java => Fix::Package(&["openjdk-21-jre-headless", "openjdk-17-jre-headless"]),
             Self::Maven => Fix::Package(&["maven"]),
             Self::KafkaJars => Fix::FetchKafka,
+            Self::Python => Fix::Package(&["python3"]),
             Self::Nginx => Fix::IdlePackage("nginx-light", "nginx.service"),
         }
     }
@@ -170,6 +174,7 @@ impl fmt::Display for Need {
             Self::Maven => f.write_str("Maven"),
             Self::KafkaJars => f.write_str("Apache Kafka"),
             Self::Nginx => f.write_str("nginx"),
+            Self::Python => f.write_str("Python"),
         }
     }
 }
