@@ -62,7 +62,7 @@ pub struct Settings {
     pub max_containers: u32,
     /// What a container may add to the ring while it is more than half full. Default: 1 MiB per second.
     pub share_bytes_per_second: u64,
-    /// What it may add at once in that case. Default: 1/64 of the ring.
+    /// What it may add at once in that case; one full record in any case. Default: 1/64 of the ring.
     pub share_burst_bytes: u64,
 }
 

@@ -29,7 +29,8 @@ pub struct Capture {
     /// a container that floods the buffer leaves the other half to the rest.
     #[schemars(extend("x-minimum" = "4KiB", "x-maximum" = "1GiB"))]
     pub share_bytes_per_second: Size,
-    /// Bytes that one container may add at once in that case, at most `ring_bytes`.
+    /// Bytes that one container may add at once in that case, at most `ring_bytes`. Less than a full record, about 16 KiB,
+    /// counts as one.
     /// Default: a 64th of `ring_bytes`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-minimum" = "1KiB", "x-maximum" = "1GiB"), example = "256KiB")]
