@@ -1,6 +1,7 @@
 //! Containers that come and go, many at once, and a collector or an engine that is away for a while.
 
 use std::fs::File;
+use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -143,6 +144,29 @@ fn a_container_that_is_started_again() -> Result<()> {
     }
     let [records] = agent.stop(["again"])?;
     assert_streams(&records, &vec![b"once more".to_vec(); 4], &[])
+}
+
+/// Lines are held until it does, and then have their container's name.
+#[test]
+fn an_engine_that_answers_late() -> Result<()> {
+    let Some(engine) = harness::engine()? else {
+        return Ok(());
+    };
+    let folder = tempfile::tempdir()?;
+    let socket = folder.path().join("late.sock");
+    let docker = format!("docker: {{ address: \"unix://{}\" }}", socket.display());
+    let config = Config::new(&engine).identity(format!("{docker}, hold_timeout: 1m"));
+    let mut agent = Agent::start_unready(&config)?;
+    engine.run(Run::host("held", &[WORKLOAD, "lines", "1000", "15"]))?;
+    let bytes = body::lines(15, 1000).len() as u64;
+    agent.until("all lines to be held", |agent| {
+        Ok((agent.metrics()?.sum("writetap_held_bytes", &[]) >= bytes).then_some(()))
+    })?;
+    let address = engine.address();
+    symlink(address.trim_start_matches("unix://"), &socket)?;
+    agent.until_records("held", 1000)?;
+    let [records] = agent.stop(["held"])?;
+    assert_numbered(&records, 1000, 15)
 }
 
 #[test]
