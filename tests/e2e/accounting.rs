@@ -60,7 +60,7 @@ fn a_flood_loses_its_own_lines_only_and_each_is_counted() -> Result<()> {
     let Some(engine) = harness::engine_alone()? else {
         return Ok(());
     };
-    let config = Config::new(&engine).capture("ring_bytes: 256KiB, share_bytes_per_second: 1MiB");
+    let config = Config::new(&engine).capture("ring_bytes: 256KiB, share_bytes_per_second: 64KiB");
     let mut agent = Agent::start(&config)?;
     engine.detach(Run::host("quiet", &[WORKLOAD, "paced", "300", "10"]))?;
     let flood = FLOOD_BYTES.to_string();

@@ -118,8 +118,7 @@ struct Agent {
     ended: mpsc::Receiver<Ended>,
     commands: Sender<Command>,
     pipeline_ended: oneshot::Receiver<()>,
-    /// Detaches the probe at the end.
-    _probe: capture::Probe,
+    probe: capture::Probe,
 }
 
 impl Agent {
@@ -171,7 +170,7 @@ impl Agent {
         });
         thread.map_err(|source| Error::Process { action: "start the capture thread", source })?;
         serve(&config, registry, identity).await?;
-        Ok(Self { config, metrics, outlets, ended, commands, pipeline_ended, _probe: probe })
+        Ok(Self { config, metrics, outlets, ended, commands, pipeline_ended, probe })
     }
 
     async fn run(
@@ -253,9 +252,11 @@ impl Agent {
 
     /// Empties ring, lines and buffers into the sinks, until the deadline.
     async fn shut_down(self) -> Result<(), Error> {
-        let Self { config, outlets, mut ended, commands, pipeline_ended, .. } = self;
+        let Self { config, outlets, mut ended, commands, pipeline_ended, probe, .. } = self;
         tracing::info!("stopping: delivering what is captured");
         let deadline = Instant::now() + config.shutdown_deadline;
+        // Detached: nothing more comes into the ring, so it has an end.
+        drop(probe);
         let buffers = outlets.buffers();
         // With the queue of commands full, its end says the same.
         let _full = commands.try_send(Command::Finish);

@@ -46,7 +46,7 @@ pub struct Settings {
     pub max_bytes: usize,
     /// What happens to a batch that finds no room. Default: it waits.
     pub when_full: WhenFull,
-    /// Batches that the sink is not done with; one more waits, as for room. Costs about 100 bytes each. Default: 65 536.
+    /// Batches that the sink is not done with; one more waits, as for room. Costs some 400 bytes each. Default: 65 536.
     /// At least 1.
     pub max_open_batches: usize,
 }
