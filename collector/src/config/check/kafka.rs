@@ -39,7 +39,7 @@ fn settings(kafka: &Kafka, topic: Template) -> KafkaSettings {
             file::Acks::Leader => Acks::Leader,
             file::Acks::None => Acks::None,
         },
-        idempotence: kafka.idempotence.unwrap_or(kafka.acks == file::Acks::All),
+        idempotence: kafka.idempotence,
         compression: match kafka.compression {
             file::Codec::None => KafkaCompression::None,
             file::Codec::Gzip => KafkaCompression::Gzip,
@@ -78,7 +78,7 @@ fn check_brokers(name: &str, kafka: &Kafka, findings: &mut Findings<'_>) {
             findings.add(&["sinks", name, "brokers", &index.to_string()], "expected `host:port`");
         }
     }
-    if kafka.idempotence == Some(true) && kafka.acks != file::Acks::All {
+    if kafka.idempotence && kafka.acks != file::Acks::All {
         findings.add(&["sinks", name, "idempotence"], "needs `acks: all`");
     }
 }

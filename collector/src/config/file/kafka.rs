@@ -30,10 +30,11 @@ pub struct Kafka {
     /// Who must hold a record before it counts as delivered.
     #[serde(default)]
     pub acks: Acks,
-    /// Whether the brokers drop what a retry sends twice. Needs `acks: all`; default: `true` with it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(example = true)]
-    pub idempotence: Option<bool>,
+    /// Whether the brokers drop what a retry sends twice. Needs `acks: all`, and costs about twice the CPU: librdkafka polls
+    /// without pause while it waits for an answer. Without it a record may arrive twice, with one `log.record.uid`; the
+    /// order is kept either way.
+    #[serde(default)]
+    pub idempotence: bool,
     /// How batches are compressed.
     #[serde(default)]
     pub compression: Codec,

@@ -95,7 +95,7 @@ pub struct Settings {
     /// Which replicas must have a record. Default: all in sync.
     pub acks: Acks,
     /// Whether the cluster drops what a retry sends twice. Needs `acks: all`. Costs CPU: librdkafka spins while a partition
-    /// has more to send and waits for an answer (`rd_kafka_toppar_producer_serve`, seen in 2.12.1: three times the CPU).
+    /// has more to send and waits for an answer (`rd_kafka_toppar_producer_serve`, seen in 2.12.1: twice the CPU).
     /// Without it, order is kept over retries by sending one request at a time to a broker, and records sent twice have
     /// the same `log.record.uid`. Default: no.
     pub idempotence: bool,
