@@ -1,14 +1,13 @@
 //! A system call has returned: is it a write to a watched container's stream?
 
 use aya_ebpf::helpers::bpf_get_current_cgroup_id;
-use aya_ebpf::helpers::generated::bpf_get_current_task;
 use collector_ebpf::{Container, FileId, Header, Kind, NodeCounter, StreamTag};
 
 use super::account;
 use super::arch::{self, Call};
 use super::copy::{self, Source, Write};
 use super::file::File;
-use super::kernel::{offsets, read};
+use super::kernel::{current_task, field, offsets};
 use super::maps::{CGROUPS, CONTAINERS, FILES};
 use super::ring;
 
@@ -109,8 +108,6 @@ fn discover(container: &mut Container, root: u64, descriptor: u64, file: File, i
 /// A 32-bit call has other numbers and other iovecs.
 #[inline(always)]
 fn is_compat() -> bool {
-    // SAFETY: the helper has no preconditions.
-    let task = unsafe { bpf_get_current_task() };
-    let status: u32 = read(task, offsets().get(|o| &o.task_status)).unwrap_or(0);
+    let status: u32 = field(current_task(), offsets().get(|o| &o.task_status)).unwrap_or(0);
     status & arch::TS_COMPAT != 0
 }
