@@ -97,10 +97,10 @@ fn a_broker_that_comes_late_gets_everything() -> Result<()> {
         return Ok(());
     };
     let config = Config::new(&engine).kafka(&broker);
-    // The other sink has librdkafka give records up, again and again: the agent holds them.
+    // The other sink's librdkafka has room for few, and gives them up again and again: the agent holds them.
     let hasty = format!(
         "hasty: {{ type: kafka, brokers: [\"{}\"], topic: \"hasty-{{{{ name }}}}\",
-        options: {{ message.timeout.ms: \"500\" }} }}",
+        options: {{ message.timeout.ms: \"500\", queue.buffering.max.messages: \"100\" }} }}",
         broker.address()
     );
     let sinks = format!("{}, {hasty}", config.sinks);

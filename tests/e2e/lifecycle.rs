@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -154,6 +155,8 @@ fn an_engine_that_answers_late() -> Result<()> {
     };
     let folder = tempfile::tempdir()?;
     let socket = folder.path().join("late.sock");
+    // Takes connections and says nothing.
+    let silent = UnixListener::bind(&socket)?;
     let docker = format!("docker: {{ address: \"unix://{}\" }}", socket.display());
     let config = Config::new(&engine).identity(format!("{docker}, hold_timeout: 1m"));
     let mut agent = Agent::start_unready(&config)?;
@@ -162,8 +165,10 @@ fn an_engine_that_answers_late() -> Result<()> {
     agent.until("all lines to be held", |agent| {
         Ok((agent.metrics()?.sum("writetap_held_bytes", &[]) >= bytes).then_some(()))
     })?;
+    std::fs::remove_file(&socket)?;
     let address = engine.address();
     symlink(address.trim_start_matches("unix://"), &socket)?;
+    drop(silent);
     agent.until_records("held", 1000)?;
     let [records] = agent.stop(["held"])?;
     assert_numbered(&records, 1000, 15)
