@@ -109,12 +109,12 @@ impl Resolver {
             }
             Report::Listed { list, asked } => self.listed(list, asked, now),
             Report::Down(outage) => {
-                let excused = outage == Outage::Absent && !self.settings.is_docker_required;
-                self.ready.store(excused, Ordering::Relaxed);
+                let is_required = self.settings.is_docker_required;
+                self.ready.store(outage == Outage::Absent && !is_required, Ordering::Relaxed);
                 match outage {
-                    Outage::Absent | Outage::Denied => self.give_up(|_| true),
-                    // It may come to itself in time.
-                    Outage::Failing => Vec::new(),
+                    Outage::Absent | Outage::Denied if !is_required => self.give_up(|_| true),
+                    // It may come to itself in time, or come up at all.
+                    Outage::Absent | Outage::Denied | Outage::Failing => Vec::new(),
                 }
             }
         };

@@ -1,6 +1,6 @@
 //! An engine that answers badly, late or not at all.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -121,9 +121,12 @@ async fn nobody_to_ask_is_a_fault_where_somebody_is_required() {
     let mut fixture = Fixture::new();
     fixture.settings.docker = Some("unix:///nowhere/docker.sock".to_owned());
     fixture.settings.is_docker_required = true;
+    fixture.settings.resolve_timeout = Duration::from_millis(500);
     let (handle, mut changes) = fixture.start();
+    let asked = Instant::now();
     handle.resolve(id('a')).unwrap();
     assert_eq!(next(&mut changes).await, Change::Unexplained(id('a')));
+    assert!(asked.elapsed() >= Duration::from_millis(500), "it may come up: it is waited for");
     assert!(!handle.ready());
 }
 
