@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use rustix::fs::{CWD, Mode, mkfifoat};
+use rustix::pipe::fcntl_setpipe_size;
 
 use crate::harness::image::{HOST, WORKLOAD, workload};
 use crate::harness::process::Process;
@@ -115,6 +116,11 @@ impl Drop for Containers<'_> {
     }
 }
 
+/// Room in the writers' pipe: `/proc/sys/fs/pipe-max-size` as it comes.
+const PIPE_BYTES: usize = 1 << 20;
+/// Between two reads of it: even a fast writer does not fill it meanwhile.
+const PAUSE: Duration = Duration::from_millis(1);
+
 /// Writers in cgroups of their own, whose name is an id as of a container. All have the same pipe for stdout, which is
 /// emptied here. Ended when dropped.
 #[derive(Debug)]
@@ -130,6 +136,7 @@ impl Writers {
     pub(crate) fn start(count: usize, stream: Stream) -> Result<Self> {
         let folder = Site::get()?.folder("bench")?;
         let (output, input) = pipe()?;
+        fcntl_setpipe_size(&input, PIPE_BYTES)?;
         let drained_bytes = Arc::new(AtomicU64::new(0));
         let mut writers = Self {
             cgroups: Vec::new(),
@@ -189,11 +196,13 @@ impl Drop for Writers {
     }
 }
 
-/// Reads what writers write, and counts it.
+/// Reads what writers write, and counts it. With pauses: a reader that waits in the pipe is woken by each write, which costs
+/// the writer more than the write.
 fn drain(mut output: PipeReader, drained_bytes: &AtomicU64) {
-    let mut block = vec![0; 1 << 16];
+    let mut block = vec![0; PIPE_BYTES];
     while let Ok(count @ 1..) = output.read(&mut block) {
         drained_bytes.fetch_add(count as u64, Ordering::Relaxed);
+        thread::sleep(PAUSE);
     }
 }
 
