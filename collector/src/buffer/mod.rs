@@ -97,6 +97,11 @@ impl Buffer {
         self.queue.push(Delivery { batch: Arc::clone(batch), receipt });
     }
 
+    /// Forgets the positions of a container that is gone.
+    pub fn forget(&self, container: &ContainerId) {
+        self.progress.with(|ledger| ledger.forget(container));
+    }
+
     /// What the sink is done with.
     pub fn progress(&self) -> Progress {
         self.progress.clone()
@@ -118,11 +123,6 @@ impl Progress {
     /// Batches and records that the sink is not done with.
     pub fn unacknowledged(&self) -> (usize, usize) {
         self.with(|ledger| (ledger.open_batches(), ledger.unacknowledged_records()))
-    }
-
-    /// Forgets the positions of a container that is gone.
-    pub fn forget(&self, container: &ContainerId) {
-        self.with(|ledger| ledger.forget(container));
     }
 
     /// Waits until the sink is done with every batch. Returns `false` at `deadline`.

@@ -26,7 +26,7 @@ fn the_sink_gets_every_batch_and_its_receipt() {
     delivery.receipt.acknowledge();
     assert!(progress.wait(Instant::now() + Duration::from_mins(1)));
     assert_eq!(progress.positions(), [((container(1).id, Stream::Stdout), 4)].into());
-    progress.forget(&container(1).id);
+    buffer.forget(&container(1).id);
     assert_eq!(progress.positions().len(), 0);
 }
 
