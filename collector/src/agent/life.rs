@@ -35,9 +35,11 @@ enum Identity {
     Known(Arc<Container>),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct StreamState {
     assembler: Assembler,
+    /// Number of the next line.
+    number: u64,
     /// The probe's count of lost bytes at the last chunk.
     lost_bytes: u64,
 }
@@ -46,7 +48,10 @@ impl Life {
     /// A container of which only the id is known.
     pub(super) fn new(id: ContainerId) -> Self {
         let identity = Identity::Waiting(Box::default());
-        Self { id, identity, streams: Default::default(), ended: None, seen_gone: false }
+        // Another life's numbers are lower: no line is as short as a nanosecond.
+        let number = Timestamp::now().as_nanos();
+        let streams = Stream::ALL.map(|_| StreamState::new(number));
+        Self { id, identity, streams, ended: None, seen_gone: false }
     }
 
     /// Whether it has no name yet.
@@ -98,8 +103,9 @@ impl Life {
         let Identity::Known(container) = &self.identity else { return };
         let metrics = output.metrics;
         for (stream, state) in Stream::ALL.iter().zip(&mut self.streams) {
-            let emit = &mut |line: Line<'_>| output.outgoing.push(container, *stream, &line);
-            state.assembler.finish(metrics, emit);
+            let StreamState { assembler, number, .. } = state;
+            let emit = &mut numbered(&mut output.outgoing, container, *stream, number);
+            assembler.finish(metrics, emit);
         }
     }
 
@@ -109,8 +115,9 @@ impl Life {
         let Output { settings, metrics, .. } = *output;
         for (stream, state) in Stream::ALL.iter().zip(&mut self.streams) {
             if state.assembler.next_flush(settings).is_some_and(|due| due <= now) {
-                let emit = &mut |line: Line<'_>| output.outgoing.push(container, *stream, &line);
-                state.assembler.flush_idle(now, settings, metrics, emit);
+                let StreamState { assembler, number, .. } = state;
+                let emit = &mut numbered(&mut output.outgoing, container, *stream, number);
+                assembler.flush_idle(now, settings, metrics, emit);
             }
         }
     }
@@ -122,9 +129,27 @@ impl Life {
 }
 
 impl StreamState {
+    fn new(number: u64) -> Self {
+        Self { assembler: Assembler::default(), number, lost_bytes: 0 }
+    }
+
     fn push(&mut self, chunk: &Chunk<'_>, container: &Arc<Container>, output: &mut Output<'_>) {
         let Output { settings, metrics, .. } = *output;
-        let emit = &mut |line: Line<'_>| output.outgoing.push(container, chunk.stream, &line);
-        self.assembler.push(chunk, settings, metrics, emit);
+        let Self { assembler, number, .. } = self;
+        let emit = &mut numbered(&mut output.outgoing, container, chunk.stream, number);
+        assembler.push(chunk, settings, metrics, emit);
+    }
+}
+
+/// Hands lines on with their numbers, from `number` on.
+fn numbered<'a>(
+    outgoing: &'a mut Outgoing<'_>,
+    container: &'a Arc<Container>,
+    stream: Stream,
+    number: &'a mut u64,
+) -> impl FnMut(Line<'_>) {
+    move |line| {
+        outgoing.push(container, stream, *number, &line);
+        *number += 1;
     }
 }

@@ -24,10 +24,16 @@ impl<'a> Outgoing<'a> {
         Self { batch: Batch::with_room(room), buffers, metrics }
     }
 
-    /// Adds a line; waits while a buffer is full.
-    pub(super) fn push(&mut self, container: &Arc<Container>, stream: Stream, line: &Line<'_>) {
+    /// Adds line `number` of a stream; waits while a buffer is full.
+    pub(super) fn push(
+        &mut self,
+        container: &Arc<Container>,
+        stream: Stream,
+        number: u64,
+        line: &Line<'_>,
+    ) {
         // Refused only past `MAX_BATCH_BYTES`: no line is as long as what is missing to that.
-        let pushed = self.batch.push(container, stream, line);
+        let pushed = self.batch.push(container, stream, number, line);
         debug_assert!(pushed, "a batch outgrew its bound");
         if self.batch.used_bytes() >= BATCH_BYTES {
             let room = self.hand_on();
@@ -79,11 +85,11 @@ mod tests {
             time: Timestamp::default(),
             mode: Mode::Ebpf,
             writer: None,
-            sequence: 7,
+            sequence: 0,
             index: 0,
             truncated: false,
         };
-        outgoing.push(&Arc::new(Container::unexplained(id)), Stream::Stdout, &line);
+        outgoing.push(&Arc::new(Container::unexplained(id)), Stream::Stdout, 7, &line);
         outgoing.hand_on();
         consumer.pop(Duration::ZERO).unwrap().receipt.acknowledge();
         let positions = || buffers[0].progress().positions();

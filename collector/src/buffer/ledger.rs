@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::record::{Batch, BatchId, ContainerId, Stream};
 
-/// How far a stream was captured or acknowledged: the highest [`crate::record::BatchRecord::sequence`].
+/// How far a stream was captured or acknowledged: the highest [`crate::record::BatchRecord::number`].
 pub type Position = u64;
 
 /// Positions of streams.
@@ -92,7 +92,7 @@ impl Ledger {
     }
 }
 
-/// The highest sequence number of each stream in `batch`.
+/// The highest line number of each stream in `batch`.
 fn ends(batch: &Batch) -> Vec<((ContainerId, Stream), Position)> {
     let mut ends: Vec<((ContainerId, Stream), Position)> = Vec::new();
     let mut indexes = HashMap::new();
@@ -115,7 +115,7 @@ fn ends(batch: &Batch) -> Vec<((ContainerId, Stream), Position)> {
             }
         };
         last = Some((record.container, record.stream, index));
-        ends[index].1 = record.sequence.max(ends[index].1);
+        ends[index].1 = record.number.max(ends[index].1);
     }
     ends
 }

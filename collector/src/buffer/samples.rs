@@ -10,20 +10,20 @@ pub(super) fn container(number: u64) -> Arc<Container> {
     Arc::new(Container::unexplained(id))
 }
 
-/// A batch of records, each of the stream and sequence number given.
+/// A batch of records, each of the stream and line number given.
 pub(super) fn batch_of(records: &[(u64, Stream, u64)]) -> Batch {
     let mut batch = Batch::new(Timestamp::from_nanos(0));
-    for &(number, stream, sequence) in records {
+    for &(container, stream, number) in records {
         let line = Line {
             body: b"x",
             time: Timestamp::from_nanos(0),
             mode: Mode::Ebpf,
             writer: None,
-            sequence,
+            sequence: 0,
             index: 0,
             truncated: false,
         };
-        assert!(batch.push(&container(number), stream, &line));
+        assert!(batch.push(&self::container(container), stream, number, &line));
     }
     batch
 }

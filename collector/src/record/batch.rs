@@ -20,7 +20,7 @@ pub struct Batch {
 struct Entry {
     end: u32,
     container: u32,
-    sequence: u64,
+    number: u64,
     uid: RecordUid,
     time: Timestamp,
     writer: Option<Writer>,
@@ -46,8 +46,8 @@ pub struct BatchRecord<'a> {
     pub uid: RecordUid,
     /// `process.*` and `thread.*`, where the source knows.
     pub writer: Option<Writer>,
-    /// The source's position of the line: the sequence number of its first chunk.
-    pub sequence: u64,
+    /// Number of the line in its stream, ascending.
+    pub number: u64,
     /// `log.truncated`
     pub truncated: bool,
     /// The line without its newline.
@@ -85,10 +85,16 @@ impl Batch {
         self.observed = observed;
     }
 
-    /// Adds a line. Lines of one container that follow each other share its entry.
+    /// Adds line `number` of a stream. Lines of one container that follow each other share its entry.
     ///
     /// Returns `false`, and takes nothing, when the batch would grow past [`MAX_BATCH_BYTES`].
-    pub fn push(&mut self, container: &Arc<Container>, stream: Stream, line: &Line<'_>) -> bool {
+    pub fn push(
+        &mut self,
+        container: &Arc<Container>,
+        stream: Stream,
+        number: u64,
+        line: &Line<'_>,
+    ) -> bool {
         if self.bodies.len() + line.body.len() > MAX_BATCH_BYTES {
             return false;
         }
@@ -99,8 +105,8 @@ impl Batch {
         self.entries.push(Entry {
             end: self.bodies.len() as u32,
             container: (self.containers.len() - 1) as u32,
-            sequence: line.sequence,
-            uid: RecordUid::new(&container.id, stream, line),
+            number,
+            uid: RecordUid::new(&container.id, stream, number, line),
             time: line.time,
             writer: line.writer,
             stream,
@@ -151,7 +157,7 @@ impl Batch {
             observed: self.observed,
             uid: entry.uid,
             writer: entry.writer,
-            sequence: entry.sequence,
+            number: entry.number,
             truncated: entry.truncated,
             body: &self.bodies[start as usize..entry.end as usize],
         })
@@ -179,7 +185,7 @@ mod tests {
         let (time, mode) = (Timestamp::default(), Mode::Ebpf);
         let line =
             Line { body: b"x", time, mode, writer: None, sequence: 0, index: 0, truncated: false };
-        assert!(batch.push(&container, Stream::Stdout, &line));
+        assert!(batch.push(&container, Stream::Stdout, 0, &line));
         // A vector begins with room for four elements, and for eight bytes.
         let vectors = 8 + 4 * size_of::<Entry>() + 4 * size_of::<Arc<Container>>();
         assert_eq!(batch.size_bytes(), size_of::<Batch>() + vectors);

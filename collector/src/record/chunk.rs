@@ -47,6 +47,8 @@ impl Stream {
 pub enum Mode {
     /// Copied by the probe from the writer's memory.
     Ebpf,
+    /// Read from a log file: a runtime's, or one that the container writes itself.
+    Tail,
 }
 
 impl Mode {
@@ -54,6 +56,7 @@ impl Mode {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ebpf => "ebpf",
+            Self::Tail => "tail",
         }
     }
 }

@@ -4,6 +4,8 @@ mod batch;
 mod chunk;
 mod container;
 mod delivery;
+mod key;
+mod place;
 mod time;
 mod uid;
 
@@ -11,5 +13,7 @@ pub use batch::{Batch, BatchRecord, BatchSize, MAX_BATCH_BYTES};
 pub use chunk::{CgroupId, Chunk, Line, Mode, Stream, Writer};
 pub use container::{Container, ContainerId, InvalidContainerId, Kubernetes, Runtime};
 pub use delivery::{BatchId, Delivery, Receipt};
+pub use key::LineKey;
+pub use place::{FileIdentity, Fingerprint, Place};
 pub use time::Timestamp;
 pub use uid::RecordUid;

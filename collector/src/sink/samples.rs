@@ -17,17 +17,17 @@ pub(super) fn container(name: &str) -> Arc<Container> {
 /// A batch of lines that `container` wrote to its standard output.
 pub(super) fn batch(container: &Arc<Container>, bodies: &[&str]) -> Arc<Batch> {
     let mut batch = Batch::new(Timestamp::from_nanos(1_700_000_000_000_000_000));
-    for (sequence, body) in (0..).zip(bodies) {
+    for (number, body) in (0..).zip(bodies) {
         let line = Line {
             body: body.as_bytes(),
-            time: Timestamp::from_nanos(1_700_000_000_000_000_000 + sequence),
+            time: Timestamp::from_nanos(1_700_000_000_000_000_000 + number),
             mode: Mode::Ebpf,
             writer: None,
-            sequence,
+            sequence: 0,
             index: 0,
             truncated: false,
         };
-        assert!(batch.push(container, Stream::Stdout, &line));
+        assert!(batch.push(container, Stream::Stdout, number, &line));
     }
     Arc::new(batch)
 }

@@ -17,14 +17,14 @@ fn id() -> ContainerId {
 
 fn line(body: &[u8]) -> Line<'_> {
     let time = Timestamp::from_nanos(1_700_000_000_000_000_001);
-    Line { body, time, mode: Mode::Ebpf, writer: None, sequence: 7, index: 0, truncated: false }
+    Line { body, time, mode: Mode::Ebpf, writer: None, sequence: 0, index: 0, truncated: false }
 }
 
 fn encode(container: Container, lines: &[Line<'_>]) -> Vec<String> {
     let mut batch = Batch::new(Timestamp::from_nanos(1_700_000_001_500_000_000));
     let container = Arc::new(container);
-    for line in lines {
-        assert!(batch.push(&container, Stream::Stderr, line));
+    for (number, line) in (7..).zip(lines) {
+        assert!(batch.push(&container, Stream::Stderr, number, line));
     }
     let mut json = Json::default();
     let encode = |record| {

@@ -121,7 +121,7 @@ mod tests {
         let id = ContainerId::from_bytes(&[b'a'; 64]).unwrap();
         let container = Container { name: Some(name.into()), ..Container::unexplained(id) };
         let mut batch = Batch::new(Timestamp::from_nanos(0));
-        assert!(batch.push(&Arc::new(container), stream, line));
+        assert!(batch.push(&Arc::new(container), stream, 0, line));
         let mut out = Vec::new();
         pretty.append(&batch.get(0).unwrap(), &mut out);
         String::from_utf8(out).unwrap()
