@@ -46,4 +46,5 @@ pub mod line;
 pub mod logging;
 pub mod metrics;
 pub mod record;
+pub mod seam;
 pub mod sink;

@@ -14,6 +14,6 @@ pub use chunk::{CgroupId, Chunk, Line, Mode, Stream, Writer};
 pub use container::{Container, ContainerId, InvalidContainerId, Kubernetes, Runtime};
 pub use delivery::{BatchId, Delivery, Receipt};
 pub use key::LineKey;
-pub use place::{FileIdentity, Fingerprint, Place};
+pub use place::{Cut, FileIdentity, Fingerprint, Place};
 pub use time::Timestamp;
 pub use uid::RecordUid;

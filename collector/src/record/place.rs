@@ -32,3 +32,12 @@ pub struct Place {
     /// How many of its bytes are before the position.
     pub offset_bytes: u64,
 }
+
+/// A position in a log that is open: cheaper than a [`Place`], and ordered. It means nothing to another process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cut {
+    /// Which of the log's files, in the order in which they were begun.
+    pub generation: u64,
+    /// How many of its bytes are before the position.
+    pub offset_bytes: u64,
+}

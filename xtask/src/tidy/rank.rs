@@ -11,7 +11,7 @@ const OUTSIDE: [&str; 2] = ["lib", "main"];
 /// Modules of each rank, the lowest first. A module imports from ranks below its own and from itself.
 const RANKS: [&[&str]; 6] = [
     &["record"],
-    &["capture", "identity", "line", "buffer", "sink"],
+    &["capture", "tail", "identity", "line", "seam", "buffer", "state", "sink"],
     &["config", "metrics"],
     &["agent"],
     &["logging"],

@@ -1,0 +1,277 @@
+//! [`Seam`]: where a stream's lines come from.
+
+use std::time::Instant;
+
+use super::delivered::Delivered;
+use super::reading::Reading;
+use super::trail::{LEAST, Trail, WINDOW, is_distinct};
+use super::{Metrics, Settings};
+use crate::record::{Cut, Line, LineKey, Timestamp};
+
+/// A place in the log file that is known by the number of the line after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Anchor {
+    /// Number of the line that begins there.
+    pub number: u64,
+    /// Where it begins: what is before it was delivered.
+    pub cut: Cut,
+}
+
+/// A line of the log file that was looked at, not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The line.
+    pub key: LineKey,
+    /// When the runtime wrote it there.
+    pub time: Timestamp,
+    /// Where it ends.
+    pub cut: Cut,
+}
+
+/// One stream of a container: gives each of its lines once, numbered.
+#[derive(Debug)]
+pub struct Seam {
+    settings: Settings,
+    metrics: Metrics,
+    /// Number of the next line.
+    number: u64,
+    /// Lines of the log that are older are none of this stream's.
+    began: Timestamp,
+    anchor: Option<Anchor>,
+    source: Source,
+    /// When a line was captured last.
+    captured: Option<Instant>,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// With the lines since the anchor, and the number of the first that was ever in it.
+    Capture {
+        trail: Trail,
+        first: u64,
+    },
+    File(Box<Reading>),
+}
+
+impl Seam {
+    /// A stream whose lines from `number` on are captured. `began`: no line of it is older.
+    pub fn captured_from(
+        number: u64,
+        began: Timestamp,
+        settings: Settings,
+        metrics: &Metrics,
+    ) -> Self {
+        let trail = Trail::new(settings.trail_lines);
+        Self::new(number, began, None, Source::Capture { trail, first: number }, settings, metrics)
+    }
+
+    /// A stream whose lines from `number` on are in its log file, after `from` or from the log's beginning on.
+    pub fn read_from(
+        number: u64,
+        from: Option<Cut>,
+        settings: Settings,
+        metrics: &Metrics,
+    ) -> Self {
+        let reading = Reading::new(from, Delivered::default(), &settings);
+        let anchor = from.map(|cut| Anchor { number, cut });
+        let source = Source::File(Box::new(reading));
+        Self::new(number, Timestamp::default(), anchor, source, settings, metrics)
+    }
+
+    fn new(
+        number: u64,
+        began: Timestamp,
+        anchor: Option<Anchor>,
+        source: Source,
+        settings: Settings,
+        metrics: &Metrics,
+    ) -> Self {
+        let metrics = metrics.clone();
+        Self { settings, metrics, number, began, anchor, source, captured: None }
+    }
+
+    /// Number of the next line.
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The newest line whose place in the log is known; what is after it is delivered again after a restart.
+    pub const fn anchor(&self) -> Option<Anchor> {
+        self.anchor
+    }
+
+    /// Whether lines come from the file.
+    pub const fn is_reading(&self) -> bool {
+        matches!(self.source, Source::File(_))
+    }
+
+    /// Where in the file to read on from; `None`: the log's beginning, if lines come from the file at all.
+    pub fn reads_from(&self) -> Option<Cut> {
+        match &self.source {
+            Source::Capture { .. } => None,
+            Source::File(reading) => reading.from.max(self.anchor.map(|anchor| anchor.cut)),
+        }
+    }
+
+    /// Whether the file's bytes up to `end` are still to be read for this stream.
+    pub fn wants(&self, end: Cut) -> bool {
+        match &self.source {
+            Source::Capture { .. } => false,
+            Source::File(reading) => reading.from.is_none_or(|from| from < end),
+        }
+    }
+
+    /// Bytes of captured lines that wait.
+    pub fn held_bytes(&self) -> usize {
+        match &self.source {
+            Source::Capture { .. } => 0,
+            Source::File(reading) => reading.held.bytes(),
+        }
+    }
+
+    /// A line was captured.
+    pub fn captured(
+        &mut self,
+        line: &Line<'_>,
+        now: Instant,
+        emit: &mut impl FnMut(u64, LineKey, &Line<'_>),
+    ) {
+        self.captured = Some(now);
+        let key = LineKey::of(line.body, line.mode);
+        match &mut self.source {
+            Source::Capture { trail, .. } => {
+                trail.push(key);
+                emit(self.number, key, line);
+                self.number += 1;
+            }
+            // It stands otherwise in the file, and those before it are on the far side of a loss, or may be.
+            Source::File(reading) if line.truncated => reading.held.clear(),
+            Source::File(reading) => reading.held.push(line, key),
+        }
+    }
+
+    /// Bytes were lost that the file has: it is read from the anchor on. What was captured since the loss waits.
+    pub fn gap(&mut self) {
+        let (trail, first) = match &mut self.source {
+            Source::File(reading) => return reading.held.clear(),
+            Source::Capture { trail, first } => (trail, *first),
+        };
+        let known = self.anchor.map_or(0, |anchor| anchor.number.saturating_sub(first));
+        let unknown = trail.passed().saturating_sub(known);
+        let delivered = Delivered::new(unknown, trail.since(known));
+        let from = self.anchor.map(|anchor| anchor.cut);
+        self.source = Source::File(Box::new(Reading::new(from, delivered, &self.settings)));
+        self.metrics.gaps.inc();
+    }
+
+    /// The place to read from is not there any more: reading begins with what is left of the log.
+    pub fn lost_place(&mut self) {
+        if let Source::File(reading) = &mut self.source {
+            reading.delivered.forget_unknown();
+        }
+    }
+
+    /// A line of the file, which ends at `end`.
+    pub fn read(
+        &mut self,
+        line: &Line<'_>,
+        end: Cut,
+        now: Instant,
+        emit: &mut impl FnMut(u64, LineKey, &Line<'_>),
+    ) {
+        let Source::File(reading) = &mut self.source else { return };
+        if reading.from.is_none() && line.time < self.began {
+            return;
+        }
+        let key = LineKey::of(line.body, line.mode);
+        if reading.read(key, line.time, now) {
+            self.metrics.passed_over.inc();
+        } else {
+            emit(self.number, key, line);
+            self.number += 1;
+            self.metrics.lines.inc();
+            self.metrics.bytes.inc_by(line.body.len() as u64);
+        }
+        if reading.delivered.is_over() {
+            self.anchor = Some(Anchor { number: self.number, cut: end });
+        }
+    }
+
+    /// The file has been read to its end, for now. `still`: it has not grown since it was read last. Goes over to capture if
+    /// the file's last lines are found among the captured ones.
+    pub fn caught_up(
+        &mut self,
+        still: bool,
+        now: Instant,
+        emit: &mut impl FnMut(u64, LineKey, &Line<'_>),
+    ) {
+        let still = still && self.is_quiet(now);
+        let Source::File(reading) = &mut self.source else { return };
+        let Some(end) = reading.seam(still, now, &self.settings) else { return };
+        let mut trail = Trail::new(self.settings.trail_lines);
+        let (mut number, mut before) = (self.number, 0);
+        reading.held.drain(|at, key, line| {
+            if at >= end {
+                emit(number, key, line);
+                number += 1;
+            } else if at + WINDOW as u64 >= end {
+                before += 1;
+            } else {
+                return;
+            }
+            trail.push(key);
+        });
+        let first = self.number.saturating_sub(before);
+        self.number = number;
+        self.source = Source::Capture { trail, first };
+        self.metrics.joins.inc();
+    }
+
+    /// Nothing more will come, from either side: gives what was captured and is not in the file.
+    pub fn finish(&mut self, emit: &mut impl FnMut(u64, LineKey, &Line<'_>)) {
+        let Source::File(reading) = &mut self.source else { return };
+        let missing = reading.missing(&self.settings);
+        let number = &mut self.number;
+        reading.held.drain(|at, key, line| {
+            if missing.binary_search(&at).is_ok() {
+                emit(*number, key, line);
+                *number += 1;
+            }
+        });
+    }
+
+    /// Looks for captured lines in the last ones of the file. `still`: it has not grown since it was looked at last.
+    pub fn observe(&mut self, lines: &[Seen], still: bool, now: Instant) {
+        let is_quiet = self.is_quiet(now);
+        let Source::Capture { trail, first } = &mut self.source else { return };
+        let old = lines.iter().rposition(|line| line.time < self.began);
+        let lines = &lines[old.map_or(0, |at| at + 1)..];
+        let keys: Vec<LineKey> = lines.iter().map(|line| line.key).collect();
+        let by_text = || {
+            // Lines in another order at the very end: a little before it they are the same.
+            (0..LEAST).find_map(|back| {
+                let keys = &keys[..keys.len().checked_sub(back)?];
+                let window = WINDOW.min(keys.len()).min(trail.len());
+                let sure = window >= LEAST && is_distinct(keys, window);
+                let end = sure.then(|| trail.find(&keys[keys.len() - window..])).flatten()?;
+                Some((end, keys.len()))
+            })
+        };
+        let by_rest = || {
+            let window = WINDOW.min(keys.len()).min(trail.len());
+            let same = window > 0 && trail.ends_with(&keys[keys.len() - window..]);
+            (still && is_quiet && same).then(|| (trail.end(), keys.len()))
+        };
+        let Some((end, length)) = by_text().or_else(by_rest) else { return };
+        let number = *first + end;
+        if self.anchor.is_none_or(|anchor| anchor.number < number) {
+            self.anchor = Some(Anchor { number, cut: lines[length - 1].cut });
+            self.metrics.anchors.inc();
+            trail.forget_before(end);
+        }
+    }
+
+    fn is_quiet(&self, now: Instant) -> bool {
+        self.captured.is_none_or(|at| now.saturating_duration_since(at) >= self.settings.settle)
+    }
+}
