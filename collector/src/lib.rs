@@ -7,7 +7,7 @@
 //!         │                                             │
 //!  ring ──┼→ capture ──→ line ──→ batch ──→ buffer ─────┼→ sink ──→ destination
 //!         │     ↑          ↑                   ↑        │    │
-//!         │     │       identity               └────────┼────┘ acknowledged positions
+//!         │     │       identity               └────────┼────┘ acknowledged
 //!         │  cgroups   (id → name, by the runtime)      │
 //! ```
 //!

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::metrics::Metrics;
 use crate::buffer::Buffer;
-use crate::record::{Batch, BatchSize, Container, ContainerId, Line, Stream, Timestamp};
+use crate::record::{Batch, BatchSize, Container, Line, Stream, Timestamp};
 
 /// A batch is handed on when it holds this much, if not before.
 const BATCH_BYTES: usize = 1 << 20;
@@ -41,13 +41,6 @@ impl<'a> Outgoing<'a> {
         }
     }
 
-    /// A container is gone for good: nobody asks for its positions any more.
-    pub(super) fn forget(&self, container: &ContainerId) {
-        for buffer in self.buffers {
-            buffer.forget(container);
-        }
-    }
-
     /// Hands on what is there; waits while a buffer is full. Returns the size of the batch, to begin the next one with.
     pub(super) fn hand_on(&mut self) -> BatchSize {
         let mut batch = mem::take(&mut self.batch);
@@ -61,40 +54,5 @@ impl<'a> Outgoing<'a> {
             }
         }
         size
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::time::Duration;
-
-    use super::{Metrics, Outgoing};
-    use crate::buffer::{self, Buffer};
-    use crate::record::{BatchSize, Container, ContainerId, Line, Mode, Stream, Timestamp};
-
-    #[test]
-    fn a_forgotten_container_leaves_no_position() {
-        let settings = buffer::Settings::default();
-        let (buffer, consumer) = Buffer::new("sink", settings, &buffer::Metrics::default());
-        let (buffers, metrics) = ([Arc::new(buffer)], Metrics::default());
-        let id = ContainerId::from_bytes(&[b'a'; ContainerId::LEN]).unwrap();
-        let mut outgoing = Outgoing::new(BatchSize::default(), &buffers, &metrics);
-        let line = Line {
-            body: b"x",
-            time: Timestamp::default(),
-            mode: Mode::Ebpf,
-            writer: None,
-            sequence: 0,
-            index: 0,
-            truncated: false,
-        };
-        outgoing.push(&Arc::new(Container::unexplained(id)), Stream::Stdout, 7, &line);
-        outgoing.hand_on();
-        consumer.pop(Duration::ZERO).unwrap().receipt.acknowledge();
-        let positions = || buffers[0].progress().positions();
-        assert_eq!(positions(), [((id, Stream::Stdout), 7)].into());
-        outgoing.forget(&id);
-        assert_eq!(positions().len(), 0);
     }
 }

@@ -156,7 +156,7 @@ impl Table {
     /// What else is due by time.
     pub(super) fn tick(&mut self, now: Instant, output: &mut Output<'_>) {
         self.ask_again(now, output);
-        self.forget(now, output);
+        self.forget(now);
         self.metrics.held_bytes.set(self.budget.held_bytes() as i64);
     }
 
@@ -206,21 +206,15 @@ impl Table {
         }
     }
 
-    fn forget(&mut self, now: Instant, output: &Output<'_>) {
+    fn forget(&mut self, now: Instant) {
         let Self { settings, lives, roster, .. } = self;
-        let mut forgotten = Vec::new();
         lives.retain(|cgroup, life| {
             let over = life.ended.is_some_and(|at| now.duration_since(at) >= settings.grace);
             let forget = over && !life.is_waiting();
             if forget {
                 roster.forget(*cgroup, &life.id);
-                forgotten.push(life.id);
             }
             !forget
         });
-        // One that was started again goes on under its id.
-        for id in forgotten.iter().filter(|id| lives.values().all(|life| life.id != **id)) {
-            output.outgoing.forget(id);
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! Between lines and a sink: what waits, and the way back.
 //!
-//! Each sink has a buffer of its own, so that a slow one holds its own records and has its own positions. [`Buffer`] is the
+//! Each sink has a buffer of its own, so that a slow one holds its own records and has its own place in their order. [`Buffer`] is the
 //! capture thread's end, [`Consumer`] the sink's, [`Progress`] that of whoever wants to know what is delivered: a
 //! checkpoint, a shutdown. Memory alone, bounded twice: bytes that wait, batches that the sink is not done with.
 //!
@@ -16,16 +16,16 @@ mod tests;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-pub use ledger::{Ledger, Position, Positions};
+pub use ledger::Ledger;
 pub use metrics::Metrics;
 pub use queue::Consumer;
 use queue::Producer;
 
-use crate::record::{Batch, BatchId, ContainerId, Delivery, Receipt};
+use crate::record::{Batch, BatchId, Delivery, Receipt};
 
 /// What happens to a batch that finds no room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub struct Settings {
     pub max_bytes: usize,
     /// What happens to a batch that finds no room. Default: it waits.
     pub when_full: WhenFull,
-    /// Batches that the sink is not done with; one more waits, as for room. Costs some 400 bytes each. Default: 65 536.
+    /// Batches that the sink is not done with; one more waits, as for room. Costs some 32 bytes each. Default: 65 536.
     /// At least 1.
     pub max_open_batches: usize,
 }
@@ -90,16 +90,11 @@ impl Buffer {
         if batch.is_empty() {
             return;
         }
-        let Some(id) = self.progress.open(batch, &self.closed) else {
+        let Some(id) = self.progress.open(batch.len(), &self.closed) else {
             return self.queue.refuse(batch.len());
         };
         let receipt = Receipt::new(id, self.acknowledge.clone());
         self.queue.push(Delivery { batch: Arc::clone(batch), receipt });
-    }
-
-    /// Forgets the positions of a container that is gone.
-    pub fn forget(&self, container: &ContainerId) {
-        self.progress.with(|ledger| ledger.forget(container));
     }
 
     /// What the sink is done with.
@@ -115,9 +110,15 @@ impl Buffer {
 }
 
 impl Progress {
-    /// Up to where each stream is acknowledged.
-    pub fn positions(&self) -> Positions {
-        self.with(|ledger| ledger.positions().clone())
+    /// How many batches were handed to the sink so far.
+    pub fn handed(&self) -> BatchId {
+        self.with(|ledger| ledger.handed())
+    }
+
+    /// All batches before this one are done with. What was handed before a checkpoint was taken is delivered when this has
+    /// reached [`Progress::handed`] of then.
+    pub fn passed(&self) -> BatchId {
+        self.with(|ledger| ledger.passed())
     }
 
     /// Batches and records that the sink is not done with.
@@ -125,23 +126,12 @@ impl Progress {
         self.with(|ledger| (ledger.open_batches(), ledger.unacknowledged_records()))
     }
 
-    /// Waits until the sink is done with every batch. Returns `false` at `deadline`.
-    pub fn wait(&self, deadline: Instant) -> bool {
-        while self.unacknowledged().0 > 0 {
-            match self.acknowledged.recv_deadline(deadline) {
-                Ok(batch) => self.with(|ledger| ledger.acknowledge(batch)),
-                Err(_late) => return self.unacknowledged().0 == 0,
-            }
-        }
-        true
-    }
-
-    /// Books `batch`, when few enough are open; not after `closed`.
-    fn open(&self, batch: &Batch, closed: &AtomicBool) -> Option<BatchId> {
+    /// Books a batch of `records`, when few enough are open; not after `closed`.
+    fn open(&self, records: usize, closed: &AtomicBool) -> Option<BatchId> {
         /// How long to wait for an acknowledgement at a time: another clone may have taken the one that matters.
         const LOOK_AGAIN: Duration = Duration::from_millis(100);
         while !closed.load(Ordering::Acquire) {
-            if let Some(id) = self.with(|ledger| ledger.opened(batch)) {
+            if let Some(id) = self.with(|ledger| ledger.opened(records)) {
                 return Some(id);
             }
             if let Ok(batch) = self.acknowledged.recv_timeout(LOOK_AGAIN) {
