@@ -21,6 +21,7 @@ struct Entry {
     end: u32,
     container: u32,
     number: u64,
+    lost_bytes: u64,
     uid: RecordUid,
     time: Timestamp,
     writer: Option<Writer>,
@@ -50,6 +51,8 @@ pub struct BatchRecord<'a> {
     pub number: u64,
     /// `log.truncated`
     pub truncated: bool,
+    /// `log.capture.lost_bytes`: the record stands for as many bytes of the stream that nobody has; 0 for a line.
+    pub lost_bytes: u64,
     /// The line without its newline.
     pub body: &'a [u8],
 }
@@ -95,6 +98,29 @@ impl Batch {
         number: u64,
         line: &Line<'_>,
     ) -> bool {
+        self.push_entry(container, stream, number, line, 0)
+    }
+
+    /// Adds a record that stands for `lost_bytes` of the stream, in words in `line`; as [`Batch::push`].
+    pub fn push_loss(
+        &mut self,
+        container: &Arc<Container>,
+        stream: Stream,
+        number: u64,
+        line: &Line<'_>,
+        lost_bytes: u64,
+    ) -> bool {
+        self.push_entry(container, stream, number, line, lost_bytes)
+    }
+
+    fn push_entry(
+        &mut self,
+        container: &Arc<Container>,
+        stream: Stream,
+        number: u64,
+        line: &Line<'_>,
+        lost_bytes: u64,
+    ) -> bool {
         if self.bodies.len() + line.body.len() > MAX_BATCH_BYTES {
             return false;
         }
@@ -106,6 +132,7 @@ impl Batch {
             end: self.bodies.len() as u32,
             container: (self.containers.len() - 1) as u32,
             number,
+            lost_bytes,
             uid: RecordUid::new(&container.id, stream, number, line),
             time: line.time,
             writer: line.writer,
@@ -159,6 +186,7 @@ impl Batch {
             writer: entry.writer,
             number: entry.number,
             truncated: entry.truncated,
+            lost_bytes: entry.lost_bytes,
             body: &self.bodies[start as usize..entry.end as usize],
         })
     }

@@ -51,6 +51,10 @@ impl Json {
         if record.truncated {
             out.extend_from_slice(br#","log.truncated":true"#);
         }
+        if record.lost_bytes > 0 {
+            out.extend_from_slice(br#","log.capture.lost_bytes":"#);
+            out.extend_from_slice(record.lost_bytes.to_string().as_bytes());
+        }
         out.extend_from_slice(container);
         if let Some(wanted) = record.writer {
             if writer.as_ref().is_none_or(|(held, _)| *held != wanted) {

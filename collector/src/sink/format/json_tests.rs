@@ -153,3 +153,14 @@ proptest! {
         prop_assert_eq!(text_of("thread.name"), String::from_utf8_lossy(writer.thread_name()));
     }
 }
+
+#[test]
+fn says_how_much_is_lost() {
+    let mut batch = Batch::new(Timestamp::from_nanos(0));
+    let container = Arc::new(Container::unexplained(id()));
+    assert!(batch.push_loss(&container, Stream::Stdout, 0, &line(b"12 bytes lost"), 12));
+    let mut out = Vec::new();
+    Json::default().append(&batch.get(0).unwrap(), &mut out);
+    let text = String::from_utf8(out).unwrap();
+    assert!(text.contains(r#""log.capture.lost_bytes":12,"#), "{text}");
+}
