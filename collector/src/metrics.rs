@@ -4,7 +4,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::{buffer, capture, identity, line, sink};
+use crate::{buffer, capture, identity, line, sink, state};
 
 /// What all names begin with.
 const PREFIX: &str = "writetap";
@@ -20,6 +20,8 @@ pub struct Metrics {
     pub line: line::Metrics,
     /// Waiting for sinks.
     pub buffer: buffer::Metrics,
+    /// Remembering what is delivered.
+    pub state: state::Metrics,
     /// Delivering.
     pub sink: sink::Metrics,
 }
@@ -36,6 +38,7 @@ impl Metrics {
             identity: identity::Metrics::register(&mut registry),
             line: line::Metrics::register(&mut registry),
             buffer: buffer::Metrics::register(&mut registry),
+            state: state::Metrics::register(&mut registry),
             sink: sink::Metrics::register(&mut registry),
         };
         (registry, metrics)

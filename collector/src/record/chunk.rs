@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::Timestamp;
 
 /// Id of a cgroup: the inode of its directory in the unified hierarchy, which is what
@@ -16,7 +18,8 @@ impl fmt::Display for CgroupId {
 }
 
 /// Which stream of a container; the value of `log.iostream`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Stream {
     /// What the runtime gave the container as fd 1, or its terminal.
     Stdout,

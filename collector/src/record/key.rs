@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Mode;
@@ -14,7 +15,9 @@ const PIECE_BYTES: usize = 16 << 10;
 ///
 /// Two things a file changes: json-file replaces each byte that is not UTF-8 by U+FFFD, for itself in each piece of 16 KiB;
 /// CRI drops a carriage return before the newline, where a terminal adds one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct LineKey(pub u64);
 
 impl LineKey {
