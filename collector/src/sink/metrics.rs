@@ -31,17 +31,22 @@ pub(super) enum DropReason {
     NotAuthorized,
     /// Refused for what it is.
     Invalid,
+    /// Refused, and its dead letter could not be written.
+    DeadLetterFailed,
 }
 
 impl DropReason {
-    const ALL: [Self; 4] = [Self::TooLarge, Self::UnknownTopic, Self::NotAuthorized, Self::Invalid];
+    /// What a destination may say.
+    const REFUSALS: [Self; 4] =
+        [Self::TooLarge, Self::UnknownTopic, Self::NotAuthorized, Self::Invalid];
 
-    const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::TooLarge => "too_large",
             Self::UnknownTopic => "unknown_topic",
             Self::NotAuthorized => "not_authorized",
             Self::Invalid => "invalid",
+            Self::DeadLetterFailed => "dead_letter_failed",
         }
     }
 }
@@ -54,6 +59,7 @@ pub struct Metrics {
     batches: Family<SinkLabel, Counter>,
     retries: Family<SinkLabel, Counter>,
     dropped: Family<DropLabels, Counter>,
+    dead_letters: Family<DropLabels, Counter>,
     rotation_errors: Family<SinkLabel, Counter>,
     last_success: Family<SinkLabel, Gauge>,
 }
@@ -62,14 +68,27 @@ impl Metrics {
     /// Adds them to `registry`, whose prefix is the agent's.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        let Self { records, bytes, batches, retries, dropped, rotation_errors, last_success } =
-            metrics.clone();
+        let Self {
+            records,
+            bytes,
+            batches,
+            retries,
+            dropped,
+            dead_letters,
+            rotation_errors,
+            last_success,
+        } = metrics.clone();
         let registry = registry.sub_registry_with_prefix("sink");
         registry.register("records", "Records the destination has accepted", records);
         registry.register("bytes", "Encoded bytes the destination has accepted", bytes);
         registry.register("batches", "Batches acknowledged", batches);
         registry.register("retries", "Attempts that failed and were repeated", retries);
         registry.register("dropped_records", "Records the destination refused for good", dropped);
+        registry.register(
+            "dead_letters",
+            "Records the destination refused for good, written to the dead letter file",
+            dead_letters,
+        );
         registry.register("rotation_errors", "Rotations that failed", rotation_errors);
         registry.register_with_unit(
             "last_success_timestamp",
@@ -83,7 +102,7 @@ impl Metrics {
     /// Those of the sink called `name`.
     pub fn sink(&self, name: &str) -> SinkMetrics {
         let label = SinkLabel { sink: name.to_owned() };
-        for reason in DropReason::ALL.map(DropReason::as_str) {
+        for reason in DropReason::REFUSALS.map(DropReason::as_str) {
             // There from the start: a counter that begins with its first drop hides that one from `rate`.
             self.dropped.get_or_create_owned(&DropLabels { sink: name.to_owned(), reason });
         }
@@ -95,6 +114,7 @@ impl Metrics {
             rotation_errors: self.rotation_errors.get_or_create_owned(&label),
             last_success: self.last_success.get_or_create_owned(&label),
             dropped: self.dropped.clone(),
+            dead_letters: self.dead_letters.clone(),
             label,
         }
     }
@@ -111,6 +131,7 @@ pub struct SinkMetrics {
     pub(super) rotation_errors: Counter,
     last_success: Gauge,
     dropped: Family<DropLabels, Counter>,
+    dead_letters: Family<DropLabels, Counter>,
 }
 
 impl SinkMetrics {
@@ -131,8 +152,25 @@ impl SinkMetrics {
 
     /// A record is refused for good. Returns whether it is the first for this reason, which is to be logged.
     pub(super) fn dropped(&self, reason: DropReason) -> bool {
-        let labels = DropLabels { sink: self.label.sink.clone(), reason: reason.as_str() };
-        self.dropped.get_or_create(&labels).inc() == 0
+        self.dropped.get_or_create(&self.reason(reason)).inc() == 0
+    }
+
+    /// A record that is refused for good is in the dead letter file. Returns whether it is the first for this reason, which
+    /// is to be logged.
+    pub(super) fn dead_letter(&self, reason: DropReason) -> bool {
+        self.dead_letters.get_or_create(&self.reason(reason)).inc() == 0
+    }
+
+    /// There is a dead letter file: what is counted of it is there from the start.
+    pub(super) fn expect_dead_letters(&self) {
+        for reason in DropReason::REFUSALS {
+            self.dead_letters.get_or_create_owned(&self.reason(reason));
+        }
+        self.dropped.get_or_create_owned(&self.reason(DropReason::DeadLetterFailed));
+    }
+
+    fn reason(&self, reason: DropReason) -> DropLabels {
+        DropLabels { sink: self.label.sink.clone(), reason: reason.as_str() }
     }
 }
 
@@ -150,6 +188,9 @@ mod tests {
         metrics.retries.inc();
         assert!(metrics.dropped(DropReason::TooLarge));
         assert!(!metrics.dropped(DropReason::TooLarge));
+        metrics.expect_dead_letters();
+        assert!(metrics.dead_letter(DropReason::Invalid));
+        assert!(!metrics.dead_letter(DropReason::Invalid));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         for line in [
@@ -161,6 +202,9 @@ mod tests {
             r#"writetap_sink_dropped_records_total{sink="main",reason="unknown_topic"} 0"#,
             r#"writetap_sink_dropped_records_total{sink="main",reason="not_authorized"} 0"#,
             r#"writetap_sink_dropped_records_total{sink="main",reason="invalid"} 0"#,
+            r#"writetap_sink_dropped_records_total{sink="main",reason="dead_letter_failed"} 0"#,
+            r#"writetap_sink_dead_letters_total{sink="main",reason="too_large"} 0"#,
+            r#"writetap_sink_dead_letters_total{sink="main",reason="invalid"} 2"#,
         ] {
             assert!(text.lines().any(|found| found == line), "{line} not in\n{text}");
         }

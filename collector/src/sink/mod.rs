@@ -28,8 +28,8 @@ pub use file::{
 };
 pub use format::Format;
 pub use kafka::{
-    Acks, Compression as KafkaCompression, Error as KafkaError, Kafka, Sasl, SaslMechanism,
-    Settings as KafkaSettings, Template, TemplateError, Tls,
+    Acks, Compression as KafkaCompression, DeadLetterSettings, Error as KafkaError, Kafka, Sasl,
+    SaslMechanism, Settings as KafkaSettings, Template, TemplateError, Tls,
 };
 pub use metrics::{Metrics, SinkMetrics};
 pub use worker::Worker;

@@ -14,7 +14,7 @@ use super::Error;
 pub(super) const MODE: u32 = 0o640;
 
 /// What can be appended to and cut: a file, or a test's.
-pub(super) trait Target: Write {
+pub(in crate::sink) trait Target: Write {
     fn truncate(&mut self, len: u64) -> io::Result<()>;
 }
 
@@ -26,7 +26,7 @@ impl Target for File {
 
 /// The end of a file, which is always the end of a line for a reader.
 #[derive(Debug)]
-pub(super) struct Appender<T> {
+pub(in crate::sink) struct Appender<T> {
     target: T,
     len: u64,
     torn: bool,
@@ -38,12 +38,12 @@ impl<T: Target> Appender<T> {
     }
 
     /// Length of the whole blocks in bytes.
-    pub(super) const fn len(&self) -> u64 {
+    pub(in crate::sink) const fn len(&self) -> u64 {
         self.len
     }
 
     /// Appends `block`. If that fails, what came of it is cut off, now or before the next attempt.
-    pub(super) fn append(&mut self, block: &[u8]) -> io::Result<()> {
+    pub(in crate::sink) fn append(&mut self, block: &[u8]) -> io::Result<()> {
         self.mend()?;
         if block.is_empty() {
             return Ok(());
@@ -68,52 +68,56 @@ impl<T: Target> Appender<T> {
 }
 
 impl Appender<File> {
+    /// Opens the file for appending and locks it, or makes it. If it does not end with a newline, one is added: the line was
+    /// torn by a crash, or is not ours, and the next begins on its own.
+    pub(in crate::sink) fn open(path: &Path) -> Result<Self, Error> {
+        let failed = |source: io::Error| match source.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::LOOP) => Error::SymbolicLink { path: path.to_owned() },
+            _ => Error::Open { path: path.to_owned(), source },
+        };
+        if path.file_name().is_none() {
+            return Err(Error::Path { path: path.to_owned() });
+        }
+        let file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(MODE)
+            .custom_flags(
+                (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32
+            )
+            .open(path)
+            .map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        if !metadata.is_file() {
+            return Err(Error::NotRegular { path: path.to_owned() });
+        }
+        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|errno| match errno {
+            Errno::WOULDBLOCK => Error::InUse { path: path.to_owned() },
+            other => failed(other.into()),
+        })?;
+        let ends_line = metadata.len() == 0 || ends_with_newline(&file).map_err(failed)?;
+        let mut appender = Self::new(file, metadata.len());
+        if !ends_line {
+            appender
+                .append(b"\n")
+                .map_err(|source| Error::Write { path: path.to_owned(), source })?;
+        }
+        Ok(appender)
+    }
+
     /// Makes what was appended durable.
-    pub(super) fn sync(&self) -> io::Result<()> {
+    pub(in crate::sink) fn sync(&self) -> io::Result<()> {
         self.target.sync_data()
     }
 
     /// Whether `path` leads to this very file.
-    pub(super) fn is_at(&self, path: &Path) -> bool {
+    pub(in crate::sink) fn is_at(&self, path: &Path) -> bool {
         let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
         let there = std::fs::symlink_metadata(path).map(identity);
         let here = self.target.metadata().map(identity);
         matches!((there, here), (Ok(there), Ok(here)) if there == here)
     }
-}
-
-/// Opens the file for appending and locks it, or makes it. If it does not end with a newline, one is added: the line was
-/// torn by a crash, or is not ours, and the next begins on its own.
-pub(super) fn open(path: &Path) -> Result<Appender<File>, Error> {
-    let failed = |source: io::Error| match source.raw_os_error().map(Errno::from_raw_os_error) {
-        Some(Errno::LOOP) => Error::SymbolicLink { path: path.to_owned() },
-        _ => Error::Open { path: path.to_owned(), source },
-    };
-    if path.file_name().is_none() {
-        return Err(Error::Path { path: path.to_owned() });
-    }
-    let file = OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(true)
-        .mode(MODE)
-        .custom_flags((rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32)
-        .open(path)
-        .map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(Error::NotRegular { path: path.to_owned() });
-    }
-    flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|errno| match errno {
-        Errno::WOULDBLOCK => Error::InUse { path: path.to_owned() },
-        other => failed(other.into()),
-    })?;
-    let ends_line = metadata.len() == 0 || ends_with_newline(&file).map_err(failed)?;
-    let mut appender = Appender::new(file, metadata.len());
-    if !ends_line {
-        appender.append(b"\n").map_err(|source| Error::Write { path: path.to_owned(), source })?;
-    }
-    Ok(appender)
 }
 
 fn ends_with_newline(mut file: &File) -> io::Result<bool> {

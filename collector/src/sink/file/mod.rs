@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 
-use self::append::Appender;
+pub(super) use self::append::Appender;
 use self::archive::Archive;
 use self::rotate::Rotation;
 use super::format::{Encoder, Format};
@@ -103,7 +103,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// The disk is full, or broken.
-    #[error("failed to write to `{path}`: {source}; free space there (nothing is lost meanwhile)")]
+    #[error("failed to write to `{path}`: {source}; free space there")]
     Write {
         /// The file.
         path: PathBuf,
@@ -149,7 +149,7 @@ impl File {
     pub fn open(settings: &Settings, metrics: SinkMetrics) -> Result<Self, Error> {
         let Settings { path, format, rotate_bytes, rotate_after, keep_files, compression } =
             settings;
-        let appender = append::open(path)?;
+        let appender = Appender::open(path)?;
         let archive = Archive::open(path, *keep_files, *compression, metrics.clone())?;
         let now = Timestamp::now();
         let mut rotation = Rotation::new(*rotate_bytes, *rotate_after);
@@ -208,7 +208,7 @@ impl File {
             self.archive.take(now).map_err(failed)?;
         }
         if due || !in_place {
-            self.appender = append::open(&self.path)?;
+            self.appender = Appender::open(&self.path)?;
             self.rotation.started(now);
         }
         self.archive.tend().map_err(failed)

@@ -1,7 +1,7 @@
 //! Text as the inside of a JSON string (RFC 8259 §7). The quotes around it are the caller's.
 
 /// Appends `text`, escaped. Only what must be is escaped: `"`, `\` and the characters below U+0020.
-pub(super) fn append_escaped(out: &mut Vec<u8>, text: &str) {
+pub(in crate::sink) fn append_escaped(out: &mut Vec<u8>, text: &str) {
     let mut rest = text.as_bytes();
     while let Some(at) = find_special(rest) {
         out.extend_from_slice(&rest[..at]);

@@ -7,6 +7,7 @@ mod pretty;
 mod timestamp;
 
 pub(super) use container_cache::ContainerCache;
+pub(super) use escape::append_escaped;
 
 use crate::record::{Batch, BatchRecord};
 use json::Json;

@@ -3,6 +3,7 @@
 //! Every record in flight holds an [`Arc`] of its batch. Whoever lets go of the last one acknowledges the batch; a record that
 //! is to be sent again keeps its own, so that its batch waits for it.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,7 +15,9 @@ use rdkafka::producer::ProducerContext;
 use tracing::{debug, info, warn};
 
 use super::super::SinkMetrics;
+use super::super::file::Error as FileError;
 use super::super::metrics::DropReason;
+use super::dead_letter::Refused;
 use crate::record::{Delivery, Receipt};
 
 /// A batch on its way.
@@ -67,17 +70,21 @@ pub(super) struct Reports {
     pub(super) metrics: SinkMetrics,
     returned: Mutex<Vec<Returned>>,
     oversized: Mutex<Vec<Returned>>,
+    /// Records to be written as dead letters; none when they are dropped.
+    refused: Option<Mutex<Vec<Refused>>>,
     oversized_seen: AtomicBool,
     failing: AtomicBool,
     failures: Mutex<Vec<RDKafkaErrorCode>>,
 }
 
 impl Reports {
-    pub(super) fn new(metrics: SinkMetrics) -> Self {
+    /// Reports of a sink that keeps dead letters, or does not.
+    pub(super) fn new(metrics: SinkMetrics, has_dead_letters: bool) -> Self {
         Self {
             metrics,
             returned: Mutex::default(),
             oversized: Mutex::default(),
+            refused: has_dead_letters.then(Mutex::default),
             oversized_seen: AtomicBool::new(false),
             failing: AtomicBool::new(false),
             failures: Mutex::default(),
@@ -86,12 +93,22 @@ impl Reports {
 
     /// Records to be sent again. No more than were in flight.
     pub(super) fn returned(&self) -> MutexGuard<'_, Vec<Returned>> {
-        self.returned.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.returned)
     }
 
     /// Records whose batch was too large for the topic: each is to be sent on its own. No more than were in flight.
     pub(super) fn oversized(&self) -> MutexGuard<'_, Vec<Returned>> {
-        self.oversized.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.oversized)
+    }
+
+    /// Takes the records to be written as dead letters. No more than were in flight, and a batch.
+    pub(super) fn take_refused(&self) -> Vec<Refused> {
+        self.refused.as_ref().map_or_else(Vec::new, |refused| std::mem::take(&mut *locked(refused)))
+    }
+
+    /// How many such records there are.
+    pub(super) fn refused(&self) -> usize {
+        self.refused.as_ref().map_or(0, |refused| locked(refused).len())
     }
 
     /// One record of `batch` less is on its way.
@@ -104,14 +121,43 @@ impl Reports {
     }
 
     /// A record of `batch` is refused for good.
-    pub(super) fn refuse(&self, code: RDKafkaErrorCode, topic: &str, batch: Arc<InFlight>) {
+    pub(super) fn refuse(
+        &self,
+        code: RDKafkaErrorCode,
+        topic: &str,
+        value: &[u8],
+        batch: Arc<InFlight>,
+    ) {
         let reason = refusal(code).unwrap_or(DropReason::Invalid);
         batch.dropped.fetch_add(1, Ordering::Relaxed);
+        if let Some(refused) = &self.refused {
+            let (topic, value) = (topic.to_owned(), value.to_owned());
+            return locked(refused).push(Refused { reason, topic, value, batch });
+        }
         if self.metrics.dropped(reason) {
             let (sink, remedy) = (self.metrics.name(), remedy(reason));
             warn!(sink, topic, error = %code, remedy, "Kafka refuses a record, which is dropped; counted from now on");
         }
         self.release(batch);
+    }
+
+    /// A refused record is a dead letter now.
+    pub(super) fn kept(&self, record: Refused, path: &Path) {
+        let Refused { reason, topic, value: _, batch } = record;
+        if self.metrics.dead_letter(reason) {
+            let (sink, path, reason) = (self.metrics.name(), path.display(), reason.as_str());
+            warn!(sink, topic, reason, %path, "Kafka refuses a record, which goes to the dead letters; counted from now on");
+        }
+        self.release(batch);
+    }
+
+    /// A refused record could not be written as a dead letter.
+    pub(super) fn lost(&self, record: Refused, error: &FileError) {
+        if self.metrics.dropped(DropReason::DeadLetterFailed) {
+            let (sink, topic) = (self.metrics.name(), record.topic);
+            warn!(sink, topic, %error, "a dead letter cannot be written, and is dropped; counted from now on");
+        }
+        self.release(record.batch);
     }
 
     fn oversized_once(&self, topic: &str) {
@@ -129,7 +175,7 @@ impl Reports {
 
     fn succeeded(&self) {
         if self.failing.load(Ordering::Relaxed) && self.failing.swap(false, Ordering::Relaxed) {
-            self.failures.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            locked(&self.failures).clear();
             info!(sink = self.metrics.name(), "Kafka takes records again");
         }
     }
@@ -142,7 +188,7 @@ impl Reports {
             RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::AllBrokersDown
         );
         self.metrics.retries.inc();
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failures = locked(&self.failures);
         if !failures.contains(&code) && (!consequence || failures.is_empty()) {
             failures.push(code);
             let sink = self.metrics.name();
@@ -172,12 +218,18 @@ pub(super) const fn refusal(code: RDKafkaErrorCode) -> Option<DropReason> {
     })
 }
 
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 const fn remedy(reason: DropReason) -> &'static str {
     match reason {
         DropReason::TooLarge => "raise max_record_bytes and the topic's max.message.bytes",
         DropReason::UnknownTopic => "create the topic, or let the brokers create topics",
         DropReason::NotAuthorized => "allow the agent's user to write to the topic",
-        DropReason::Invalid => "see the error for what the cluster does not take",
+        DropReason::Invalid | DropReason::DeadLetterFailed => {
+            "see the error for what the cluster does not take"
+        }
     }
 }
 
@@ -217,7 +269,10 @@ impl ProducerContext for Context {
                 reports.oversized_once(message.topic());
                 reports.oversized().push(Returned::new(message, batch));
             }
-            Some(_) => reports.refuse(code, message.topic(), batch),
+            Some(_) => {
+                let value = message.payload().unwrap_or_default();
+                reports.refuse(code, message.topic(), value, batch);
+            }
             None => reports.returned().push(Returned::new(message, batch)),
         }
     }

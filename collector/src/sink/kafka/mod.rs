@@ -2,9 +2,11 @@
 //!
 //! librdkafka keeps encoded records in bounded memory, batches, sends and retries them on threads of its own; its delivery
 //! reports acknowledge. A broker that is away loses nothing: memory fills, then deliveries fail, then the queue before this
-//! sink fills. Records refused for good are counted and logged once ([`delivery`]). What librdkafka gives up without a refusal is
+//! sink fills. Records refused for good are counted and logged once ([`delivery`]), and kept in a file if there is one for them
+//! ([`dead_letter`]). What librdkafka gives up without a refusal is
 //! sent again from here.
 
+mod dead_letter;
 mod delivery;
 mod producer;
 mod settings;
@@ -17,10 +19,13 @@ use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _};
 
+use self::dead_letter::DeadLetters;
+pub use self::dead_letter::Settings as DeadLetterSettings;
 use self::delivery::{InFlight, Reports, Returned};
 use self::producer::{Producer, create, send};
 pub use self::settings::{Acks, Compression, Sasl, SaslMechanism, Settings, Tls};
 pub use self::template::{Template, TemplateError};
+use super::file::Error as FileError;
 use super::format::{ContainerCache, Encoder, Format};
 use super::{Sink, SinkMetrics};
 use crate::record::{Batch, Container, Delivery, Stream};
@@ -48,6 +53,9 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// Dead letters cannot be kept.
+    #[error("kafka sink: dead letters: {0}")]
+    DeadLetter(#[source] FileError),
     /// Memory for records in flight is full.
     #[error(
         "kafka sink: the cluster takes records slower than they come, or none; {records} are in flight"
@@ -96,6 +104,7 @@ pub struct Kafka {
     /// Sends each record on its own; made when it is needed.
     alone: Option<Producer>,
     reports: Arc<Reports>,
+    dead_letters: Option<DeadLetters>,
     topic: Template,
     key: Option<Template>,
     headers: Option<OwnedHeaders>,
@@ -114,7 +123,12 @@ impl Kafka {
         }
         settings.topic.check_topic().map_err(Error::Topic)?;
         let config = settings.client_config();
-        let reports = Arc::new(Reports::new(metrics));
+        let dead_letters = settings.dead_letters.as_ref().map(DeadLetters::open).transpose();
+        let dead_letters = dead_letters.map_err(Error::DeadLetter)?;
+        if dead_letters.is_some() {
+            metrics.expect_dead_letters();
+        }
+        let reports = Arc::new(Reports::new(metrics, dead_letters.is_some()));
         let producer = create(&config, &reports, false)?;
         let insert = |headers: OwnedHeaders, (key, value): (&String, &String)| {
             headers.insert(Header { key, value: Some(value) })
@@ -126,6 +140,7 @@ impl Kafka {
             producer,
             alone: None,
             reports,
+            dead_letters,
             topic: settings.topic.clone(),
             key: settings.key.clone(),
             headers,
@@ -144,6 +159,7 @@ impl Kafka {
             self.producer = create(&self.config, &self.reports, false)?;
             self.broken = false;
         }
+        self.keep_refused();
         self.send_again()?;
         let Some(mut sending) = self.sending.take() else {
             return Ok(());
@@ -180,6 +196,30 @@ impl Kafka {
             *bytes += value.len();
         }
         Ok(())
+    }
+
+    /// Writes what is refused to the dead letters: only then is it done with.
+    fn keep_refused(&mut self) {
+        let Self { dead_letters: Some(dead_letters), reports, .. } = self else {
+            return;
+        };
+        let mut appended = Vec::new();
+        for record in reports.take_refused() {
+            match dead_letters.append(&record) {
+                Ok(()) => appended.push(record),
+                Err(error) => reports.lost(record, &error),
+            }
+        }
+        if appended.is_empty() {
+            return;
+        }
+        let synced = dead_letters.sync();
+        for record in appended {
+            match &synced {
+                Ok(()) => reports.kept(record, dead_letters.path()),
+                Err(error) => reports.lost(record, error),
+            }
+        }
     }
 
     /// Sends what came back.
@@ -235,6 +275,7 @@ impl Kafka {
             + self.alone.as_ref().map_or(0, in_flight)
             + self.reports.returned().len()
             + self.reports.oversized().len()
+            + self.reports.refused()
             + self.sending.as_ref().map_or(0, rest)
     }
 }
@@ -259,6 +300,7 @@ impl Sink for Kafka {
             let _flushed = self.producer.flush(left);
             let left = deadline.saturating_duration_since(Instant::now());
             let _flushed = self.alone.as_ref().map(|alone| alone.flush(left));
+            self.keep_refused();
             let records = self.undelivered();
             if records == 0 {
                 return Ok(sent?);

@@ -63,7 +63,8 @@ pub(super) fn send(
                 return Err(Error::Full { records: producer.in_flight_count() as usize });
             }
             Some(code) if refusal(code).is_some() => {
-                reports.refuse(code, message.topic, message.delivery_opaque);
+                let value = message.payload.unwrap_or_default();
+                reports.refuse(code, message.topic, value, message.delivery_opaque);
                 return Ok(());
             }
             _ => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 
-use super::Template;
+use super::{DeadLetterSettings, Template};
 
 /// Which replicas must have a record before it counts as delivered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -119,6 +119,8 @@ pub struct Settings {
     pub sasl: Option<Sasl>,
     /// Headers that every record carries. Default: none.
     pub headers: BTreeMap<String, String>,
+    /// Where records go that the cluster refuses for good. Default: nowhere, they are dropped and counted.
+    pub dead_letters: Option<DeadLetterSettings>,
     /// Any other option of librdkafka by its name; these win over all fields above. Default: none.
     pub options: BTreeMap<String, String>,
 }
@@ -141,6 +143,7 @@ impl Settings {
             tls: None,
             sasl: None,
             headers: BTreeMap::new(),
+            dead_letters: None,
             options: BTreeMap::new(),
         }
     }

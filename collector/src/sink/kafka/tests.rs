@@ -17,19 +17,24 @@ use super::{Acks, Error, Kafka, Settings};
 use crate::sink::samples::Deliveries;
 use crate::sink::{Metrics, Sink as _};
 
-const TOPIC: &str = "logs-web";
+pub(super) const TOPIC: &str = "logs-web";
 
-struct Cluster(MockCluster<'static, DefaultProducerContext>);
+pub(super) struct Cluster(MockCluster<'static, DefaultProducerContext>);
 
 impl Cluster {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let cluster = MockCluster::new(1).unwrap();
         cluster.create_topic(TOPIC, 1, 1).unwrap();
         Self(cluster)
     }
 
-    fn settings(&self) -> Settings {
+    pub(super) fn settings(&self) -> Settings {
         Settings::new(vec![self.0.bootstrap_servers()], "logs-{{ name }}".parse().unwrap())
+    }
+
+    /// Answers the next request of this kind with an error.
+    pub(super) fn refuse_next(&self, request: RDKafkaApiKey, code: Code) {
+        self.0.request_errors(request, &[code]);
     }
 
     fn open(&self) -> (Kafka, Registry) {
@@ -50,7 +55,7 @@ impl Cluster {
         (0..count).map(next).collect()
     }
 
-    fn bodies(&self, count: usize) -> Vec<String> {
+    pub(super) fn bodies(&self, count: usize) -> Vec<String> {
         self.messages(count).iter().map(body).collect()
     }
 }
@@ -60,19 +65,19 @@ fn body(message: &OwnedMessage) -> String {
     object["body"].as_str().unwrap().to_owned()
 }
 
-fn open(settings: &Settings) -> (Kafka, Registry) {
+pub(super) fn open(settings: &Settings) -> (Kafka, Registry) {
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry).sink("kafka");
     (Kafka::open(settings, metrics).unwrap(), registry)
 }
 
-fn counts(registry: &Registry, line: &str) -> bool {
+pub(super) fn counts(registry: &Registry, line: &str) -> bool {
     let mut text = String::new();
     encode(&mut text, registry).unwrap();
     text.lines().any(|found| found == line)
 }
 
-fn soon() -> Instant {
+pub(super) fn soon() -> Instant {
     Instant::now() + Duration::from_mins(1)
 }
 
@@ -102,7 +107,7 @@ fn a_refused_record_is_counted_and_its_batch_is_done() {
     let cluster = Cluster::start();
     let (mut kafka, registry) = cluster.open();
     let code = Code::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
-    cluster.0.request_errors(RDKafkaApiKey::Produce, &[code]);
+    cluster.refuse_next(RDKafkaApiKey::Produce, code);
     let mut deliveries = Deliveries::of("web");
     kafka.deliver(deliveries.next(&["one"])).unwrap();
     kafka.close(soon()).unwrap();
@@ -130,7 +135,7 @@ fn records_of_a_batch_that_is_too_large_are_sent_one_by_one() {
     let cluster = Cluster::start();
     let (mut kafka, registry) = cluster.open();
     let code = Code::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
-    cluster.0.request_errors(RDKafkaApiKey::Produce, &[code]);
+    cluster.refuse_next(RDKafkaApiKey::Produce, code);
     let mut deliveries = Deliveries::of("web");
     kafka.deliver(deliveries.next(&["one", "two"])).unwrap();
     kafka.close(soon()).unwrap();
@@ -145,7 +150,7 @@ fn what_librdkafka_gives_up_is_sent_again() {
     let options = [("retries".to_owned(), "0".to_owned())].into();
     let (mut kafka, registry) = open(&Settings { options, ..cluster.settings() });
     let code = Code::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT;
-    cluster.0.request_errors(RDKafkaApiKey::Produce, &[code]);
+    cluster.refuse_next(RDKafkaApiKey::Produce, code);
     let mut deliveries = Deliveries::of("web");
     kafka.deliver(deliveries.next(&["one", "two"])).unwrap();
     kafka.close(soon()).unwrap();
@@ -159,7 +164,7 @@ fn a_producer_that_cannot_go_on_is_made_anew() {
     let cluster = Cluster::start();
     let (mut kafka, _) = open(&Settings { idempotence: true, ..cluster.settings() });
     let code = Code::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
-    cluster.0.request_errors(RDKafkaApiKey::Produce, &[code]);
+    cluster.refuse_next(RDKafkaApiKey::Produce, code);
     let mut deliveries = Deliveries::of("web");
     kafka.deliver(deliveries.next(&["one"])).unwrap();
     kafka.close(soon()).unwrap();
