@@ -43,9 +43,10 @@ impl Config {
         Self::parse(&path.display().to_string(), &bytes, environment).map_err(Error::Invalid)
     }
 
-    /// The configuration of those who have none.
+    /// The configuration of those who have none: everything to stdout, and nothing is left behind.
     pub fn embedded(environment: &Environment<'_>) -> Result<Self, Error> {
-        Self::parse("built-in defaults", b"", environment).map_err(Error::Invalid)
+        Self::parse("built-in defaults", b"state: {directory: off}", environment)
+            .map_err(Error::Invalid)
     }
 
     /// Everything that applies, as a file; passwords are masked.
@@ -54,7 +55,7 @@ impl Config {
         emit::document(&serde_json::to_value(&self.document).unwrap_or_default())
     }
 
-    /// Checks the content of the file called `source`. Empty content is the embedded default: everything to stdout.
+    /// Checks the content of the file called `source`. Empty content means the defaults: everything to stdout.
     pub fn parse(
         source: &str,
         bytes: &[u8],

@@ -6,7 +6,7 @@ use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use serde_json::{Map, Value};
 
-use super::file::{Document, Listen};
+use super::file::{Document, Listen, StateDirectory};
 use super::units::{Interval, Size};
 
 /// Names the keyword that holds the least size or duration of a field.
@@ -52,6 +52,7 @@ pub(super) fn validator(schema: &Value) -> Result<Validator, ValidationError<'st
         .with_format(Size::FORMAT, |text: &str| text.parse::<Size>().is_ok())
         .with_format(Interval::FORMAT, |text: &str| text.parse::<Interval>().is_ok())
         .with_format(Listen::FORMAT, |text: &str| text.parse::<Listen>().is_ok())
+        .with_format(StateDirectory::FORMAT, |text: &str| text.parse::<StateDirectory>().is_ok())
         .with_keyword(MINIMUM, |parent, limit, _| Bound::keyword(parent, limit, u128::lt))
         .with_keyword(MAXIMUM, |parent, limit, _| Bound::keyword(parent, limit, u128::gt))
         .build(schema)

@@ -6,7 +6,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use jsonschema::{JsonType, ValidationError, Validator};
 use serde_json::Value;
 
-use super::file::{Document, InvalidListen, Listen};
+use super::file::{Document, InvalidListen, InvalidStateDirectory, Listen, StateDirectory};
 use super::problem::{self, Position, Problem};
 use super::schema::{self, schema};
 use super::suggest::nearest;
@@ -228,6 +228,7 @@ fn hint(format: &str) -> String {
         Size::FORMAT => InvalidSize.to_string(),
         Interval::FORMAT => InvalidInterval.to_string(),
         Listen::FORMAT => InvalidListen.to_string(),
+        StateDirectory::FORMAT => InvalidStateDirectory.to_string(),
         other => format!("expected {other}"),
     }
 }

@@ -1,11 +1,13 @@
 //! What whole files come to.
 
+use std::path::Path;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::file::{Level, LogFormat};
-use super::{Config, Problems};
+use super::file::{Attach, Level, LogFormat, Start};
+use super::{Config, DiskBuffer, Problems};
+use crate::sink::DeadLetterSettings;
 
 /// The result for a file with the variables `HOST` and `PASSWORD` around it.
 fn parse(text: &str) -> Result<Config, Problems> {
@@ -104,6 +106,80 @@ sinks:
 }
 
 #[test]
+fn what_is_kept_needs_a_place_of_its_own() {
+    let text = r"
+capture: {attach: off, required: true}
+tail: {enabled: false, docker_root: var/lib, cri_links: ./log}
+state: {directory: off}
+sinks:
+  a: {type: file, path: /x, buffer: {type: disk}}
+  b: {type: discard, buffer: {directory: /d, segment_bytes: 1MiB, sync_interval: 1s, max_bytes: 1TiB}}
+  c: {type: discard, buffer: {type: disk, directory: d}}
+  d: {type: discard, buffer: {type: disk, directory: d}}
+  k: {type: kafka, brokers: ['a:1'], topic: t, dead_letter: {path: /x}}
+  l: {type: kafka, brokers: ['a:1'], topic: t, dead_letter: {path: letters}}
+";
+    let expected = [
+        "2:19: capture.attach: nothing would be read: `tail.enabled` is `false` as well",
+        "2:34: capture.required: needs another `attach` than `off`",
+        "3:37: tail.docker_root: must be absolute: begin with `/`",
+        "3:57: tail.cri_links: must be absolute: begin with `/`",
+        "6:44: sinks.a.buffer.type: needs `directory` beside it, since `state.directory` is `off`",
+        "7:42: sinks.b.buffer.directory: needs `type: disk` beside it",
+        "7:61: sinks.b.buffer.segment_bytes: needs `type: disk` beside it",
+        "7:82: sinks.b.buffer.sync_interval: needs `type: disk` beside it",
+        "7:97: sinks.b.buffer.max_bytes: must be at most 16GiB in memory; or set `type: disk`",
+        "8:54: sinks.c.buffer.directory: must be absolute: begin with `/`",
+        "9:54: sinks.d.buffer.directory: must be absolute: begin with `/`",
+        "9:54: sinks.d.buffer.directory: sink `c` has this directory already",
+        "10:68: sinks.k.dead_letter.path: sink `a` writes to this file already",
+        "11:68: sinks.l.dead_letter.path: must be absolute: begin with `/`",
+    ];
+    assert_eq!(problems(text), expected);
+    for wrong in ["lib", "''", "true", "Off"] {
+        let problems = problems(&format!("state: {{directory: {wrong}}}"));
+        assert!(problems[0].contains("state.directory: expected "), "{problems:?}");
+    }
+}
+
+#[test]
+fn a_buffer_on_disk_is_below_the_state() {
+    let text = r"
+capture: {attach: off}
+tail: {start: beginning, rescan_interval: 1s}
+state: {directory: /s, hand_over_timeout: 0s}
+sinks:
+  a: {type: discard, buffer: {type: disk}}
+  b: {type: discard, buffer: {type: disk, directory: /b, max_bytes: 2GiB, segment_bytes: 1MiB, sync_interval: 0s}}
+  k: {type: kafka, brokers: ['a:1'], topic: t, dead_letter: {path: /x}}
+  m: {type: discard, buffer: {max_bytes: 16GiB}}
+";
+    let config = parse(text).unwrap();
+    assert_eq!((config.attach, config.is_capture_required), (Attach::Off, false));
+    assert_eq!((config.tail.enabled, config.tail.start), (true, Start::Beginning));
+    assert_eq!(config.tail.settings.rescan_interval, Duration::from_secs(1));
+    assert_eq!(config.state.unwrap().directory, Path::new("/s"));
+    assert_eq!(config.hand_over_timeout, Duration::ZERO);
+    let disk = |directory: &str, mib: u64, segment_mib: u64, sync_millis| {
+        Some(DiskBuffer {
+            directory: directory.into(),
+            max_bytes: mib << 20,
+            segment_bytes: segment_mib << 20,
+            sync_interval: Duration::from_millis(sync_millis),
+        })
+    };
+    let [a, b, k, m] = config.sinks.as_slice() else { panic!("{:?}", config.sinks) };
+    assert_eq!(a.disk, disk("/s/buffer/a", 1024, 64, 100));
+    assert_eq!(b.disk, disk("/b", 2048, 1, 0));
+    assert_eq!((&k.disk, &m.disk), (&None, &None));
+    let memory = [a, b, k, m].map(|sink| sink.buffer.max_bytes >> 20);
+    assert_eq!(memory, [64, 64, 64, 16 << 10]);
+    let crate::sink::Settings::Kafka(kafka) = &k.settings else { panic!("{k:?}") };
+    let letters = DeadLetterSettings { path: "/x".into(), max_bytes: 64 << 20 };
+    assert_eq!(kafka.dead_letters, Some(letters));
+}
+
+#[test]
 fn choices_of_sinks_say_what_is_missing() {
     let text =
         "sinks:\n  a: {format: json}\n  b: {type: kafak}\n  c: console\n  d:\n  e: {type: [1]}\n";
@@ -178,6 +254,11 @@ fn nothing_means_the_defaults() {
     assert_eq!(default.line.idle_flush, Duration::from_secs(2));
     assert_eq!(default.admin.unwrap().to_string(), "127.0.0.1:9465");
     assert_eq!(default.identity.stage.docker.as_deref(), Some("unix:///var/run/docker.sock"));
+    assert_eq!(default.attach, Attach::Auto);
+    assert_eq!(default.tail.start, Start::End);
+    assert_eq!(default.hand_over_timeout, Duration::from_secs(30));
+    assert_eq!(default.state, Some(crate::state::Settings::default()));
+    assert_eq!(Config::embedded(&|_| None).unwrap().state, None);
     assert_eq!(default.sinks.len(), 1);
     assert_eq!(default.sinks[0].name, "stdout");
 }

@@ -2,20 +2,27 @@
 
 use super::Findings;
 use crate::capture::Settings;
-use crate::config::file;
+use crate::config::file::{self, Attach, Document};
 use crate::config::units::Size;
 
-pub(super) fn check(file: &file::Capture, findings: &mut Findings<'_>) -> Settings {
+pub(super) fn check(document: &Document, findings: &mut Findings<'_>) -> Settings {
     let file::Capture {
-        // Both mean the one backend there is.
-        attach: file::Attach::Auto | file::Attach::Syscall,
+        attach,
+        required,
         btf,
         ring_bytes,
         wake_interval,
         max_containers,
         share_bytes_per_second,
         share_burst_bytes,
-    } = file;
+    } = &document.capture;
+    if *attach == Attach::Off && *required {
+        findings.add(&["capture", "required"], "needs another `attach` than `off`");
+    }
+    if *attach == Attach::Off && !document.tail.enabled {
+        let message = "nothing would be read: `tail.enabled` is `false` as well";
+        findings.add(&["capture", "attach"], message);
+    }
     if !ring_bytes.bytes().is_power_of_two() {
         let larger = ring_bytes.bytes().next_power_of_two();
         let larger =

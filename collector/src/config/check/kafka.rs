@@ -4,7 +4,8 @@ use super::Findings;
 use crate::config::file::{self, Kafka};
 use crate::config::secret::Secret;
 use crate::sink::{
-    Acks, KafkaCompression, KafkaSettings, Sasl, SaslMechanism, Template, TemplateError, Tls,
+    Acks, DeadLetterSettings, KafkaCompression, KafkaSettings, Sasl, SaslMechanism, Template,
+    TemplateError, Tls,
 };
 
 /// Checks a sink and makes its settings; `None` when it cannot, which `findings` says.
@@ -67,6 +68,9 @@ fn settings(kafka: &Kafka, topic: Template) -> KafkaSettings {
             password: sasl.password.reveal().to_owned(),
         }),
         headers: kafka.headers.clone(),
+        dead_letters: kafka.dead_letter.as_ref().map(|file::DeadLetter { path, max_bytes }| {
+            DeadLetterSettings { path: path.clone(), max_bytes: max_bytes.bytes() }
+        }),
         options: kafka.options.iter().map(reveal).collect(),
         ..KafkaSettings::new(kafka.brokers.clone(), topic)
     }

@@ -3,34 +3,50 @@
 //! Structure, types and bounds are right by now. Touches nothing outside: whether a file or a broker is there, its user
 //! finds out.
 
+mod buffer;
 mod capture;
 mod identity;
 mod kafka;
 mod line;
 mod sink;
+mod state;
+mod tail;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
-use super::file::{Document, Listen, Log};
+use super::file::{Attach, Document, Listen, Log};
 use super::interpolate::Environment;
 use super::problem::{self, Problem};
 use super::tree::Node;
 
+pub use buffer::DiskBuffer;
 pub use identity::Identity;
 pub use sink::Sink;
+pub use tail::{Tail, TailSettings};
 
 /// A configuration that is complete and in order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
+    /// Which hooks the probe uses, if any.
+    pub attach: Attach,
+    /// Whether the agent does not start without a probe.
+    pub is_capture_required: bool,
     /// The probe.
     pub capture: crate::capture::Settings,
+    /// Log files.
+    pub tail: Tail,
     /// Who wrote.
     pub identity: Identity,
     /// Bytes to lines.
     pub line: crate::line::Settings,
     /// Where the lines go; at least one.
     pub sinks: Vec<Sink>,
+    /// What outlives the agent, if anything does.
+    pub state: Option<crate::state::Settings>,
+    /// How long to wait for another agent that still has the state directory.
+    pub hand_over_timeout: Duration,
     /// Where metrics and health are served.
     pub admin: Option<SocketAddr>,
     /// The agent's own log.
@@ -51,10 +67,15 @@ pub(super) fn check(
     let before = problems.len();
     let mut findings = Findings { root, problems };
     let config = Config {
-        capture: capture::check(&document.capture, &mut findings),
+        attach: document.capture.attach,
+        is_capture_required: document.capture.required,
+        capture: capture::check(&document, &mut findings),
+        tail: tail::check(&document.tail, &mut findings),
         identity: identity::check(&document.identity, environment, &mut findings),
         line: line::check(&document.line),
         sinks: sink::check(&document, &mut findings),
+        state: state::check(&document.state),
+        hand_over_timeout: document.state.hand_over_timeout.duration(),
         admin: match document.admin.listen {
             Listen::At(address) => Some(address),
             Listen::Off => None,
@@ -81,5 +102,12 @@ impl Findings<'_> {
             path: problem::path(path),
             message: message.into(),
         });
+    }
+
+    /// Reports the value at `path` unless it is an absolute path.
+    fn require_absolute(&mut self, path: &[&str], value: &Path) {
+        if !value.is_absolute() {
+            self.add(path, "must be absolute: begin with `/`");
+        }
     }
 }

@@ -1,11 +1,11 @@
 //! `sinks`
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::buffer::{self, DiskBuffer};
 use super::{Findings, kafka};
-use crate::buffer::{self, WhenFull};
 use crate::config::file::{self, Document};
 use crate::config::units::Interval;
 use crate::sink::{
@@ -19,52 +19,46 @@ pub struct Sink {
     pub name: String,
     /// Where it leads.
     pub settings: Settings,
-    /// What waits before it; room for at least one line of the greatest length.
-    pub buffer: buffer::Settings,
+    /// What waits before it in memory; room for at least one line of the greatest length.
+    pub buffer: crate::buffer::Settings,
+    /// What waits before it on disk, if it is to.
+    pub disk: Option<DiskBuffer>,
 }
 
 pub(super) fn check(document: &Document, findings: &mut Findings<'_>) -> Vec<Sink> {
     let mut files: HashMap<&Path, &str> = HashMap::new();
+    let mut directories: HashMap<PathBuf, &str> = HashMap::new();
     let mut sinks = Vec::new();
     for (name, sink) in &document.sinks {
         if !is_name(name) {
             let message = "a sink's name begins with a letter, and has at most 63 letters, digits, `_` and `-`";
             findings.add(&["sinks", name], message);
         }
-        if sink.buffer().max_bytes < document.line.max_bytes {
-            let message = format!("must be at least `line.max_bytes`, {}", document.line.max_bytes);
-            findings.add(&["sinks", name, "buffer", "max_bytes"], message);
+        let (buffer, disk) = buffer::check(name, sink.buffer(), document, findings);
+        if let Some(disk) = &disk
+            && let Some(other) = directories.insert(disk.directory.clone(), name)
+        {
+            let message = format!("sink `{other}` has this directory already");
+            findings.add(&["sinks", name, "buffer", "directory"], message);
         }
         let settings = match sink {
             file::Sink::Console(console) => Some(Settings::Console(console_settings(console))),
             file::Sink::File(file) => {
-                check_file(name, file, &mut files, findings);
+                check_file(&["sinks", name, "path"], &file.path, &mut files, findings);
                 Some(Settings::File(file_settings(file)))
             }
             file::Sink::Kafka(kafka) => {
+                if let Some(file::DeadLetter { path, .. }) = &kafka.dead_letter {
+                    let key = ["sinks", name, "dead_letter", "path"];
+                    check_file(&key, path, &mut files, findings);
+                }
                 kafka::check(name, kafka, findings).map(|kafka| Settings::Kafka(Box::new(kafka)))
             }
             file::Sink::Discard(_) => Some(Settings::Discard),
         };
-        sinks.extend(settings.map(|settings| Sink {
-            name: name.clone(),
-            settings,
-            buffer: buffer_settings(sink.buffer()),
-        }));
+        sinks.extend(settings.map(|settings| Sink { name: name.clone(), settings, buffer, disk }));
     }
     sinks
-}
-
-fn buffer_settings(buffer: &file::Buffer) -> buffer::Settings {
-    let file::Buffer { max_bytes, when_full } = buffer;
-    buffer::Settings {
-        max_bytes: max_bytes.bytes() as usize,
-        when_full: match when_full {
-            file::WhenFull::Block => WhenFull::Block,
-            file::WhenFull::DropNewest => WhenFull::DropNewest,
-        },
-        ..buffer::Settings::default()
-    }
 }
 
 fn console_settings(console: &file::Console) -> ConsoleSettings {
@@ -106,17 +100,15 @@ fn is_name(name: &str) -> bool {
         && name.bytes().all(is_inner)
 }
 
+/// Checks the file that the sink named by `key[1]` writes to, as no other may.
 fn check_file<'a>(
-    name: &'a str,
-    file: &'a file::File,
+    key: &[&'a str],
+    path: &'a Path,
     files: &mut HashMap<&'a Path, &'a str>,
     findings: &mut Findings<'_>,
 ) {
-    let path = ["sinks", name, "path"];
-    if !file.path.is_absolute() {
-        findings.add(&path, "must be absolute: begin with `/`");
-    }
-    if let Some(other) = files.insert(&file.path, name) {
-        findings.add(&path, format!("sink `{other}` writes to this file already"));
+    findings.require_absolute(key, path);
+    if let Some(other) = files.insert(path, key[1]) {
+        findings.add(key, format!("sink `{other}` writes to this file already"));
     }
 }

@@ -11,8 +11,10 @@ use super::super::units::{Interval, Size};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Capture {
-    /// Which kernel hooks watch writes.
+    /// Which kernel hooks watch writes. Where none can be had, log files are read instead.
     pub attach: Attach,
+    /// Whether the agent refuses to start where the probe cannot be had.
+    pub required: bool,
     /// The kernel's type information, for kernels that keep it elsewhere.
     #[schemars(length(min = 1, max = 4095))]
     pub btf: PathBuf,
@@ -41,6 +43,7 @@ impl Default for Capture {
     fn default() -> Self {
         Self {
             attach: Attach::Auto,
+            required: false,
             btf: PathBuf::from("/sys/kernel/btf/vmlinux"),
             ring_bytes: Size::mib(16),
             wake_interval: Interval::millis(10),
@@ -59,4 +62,6 @@ pub enum Attach {
     Auto,
     /// At the return of the write system calls.
     Syscall,
+    /// None: all lines come from log files.
+    Off,
 }

@@ -50,8 +50,8 @@ pub struct Kafka {
     #[serde(default = "Kafka::batch_records")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub batch_records: u32,
-    /// Bytes of the largest record; larger ones are dropped, and counted. Not above what the topics take
-    /// (`max.message.bytes`).
+    /// Bytes of the largest record; larger ones are dropped, and counted, or go to `dead_letter`. Not above what the topics
+    /// take (`max.message.bytes`).
     #[serde(default = "Kafka::max_record_bytes")]
     #[schemars(extend("x-minimum" = "1KiB", "x-maximum" = "900MiB"))]
     pub max_record_bytes: Size,
@@ -69,6 +69,10 @@ pub struct Kafka {
     #[serde(default)]
     #[schemars(extend("maxProperties" = 256))]
     pub options: BTreeMap<String, Secret>,
+    /// Where records go that the brokers refuse for good: too large, or of a topic that is not there or not allowed.
+    /// Default: nowhere, they are dropped, and counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_letter: Option<DeadLetter>,
     /// What waits before the sink.
     #[serde(default)]
     pub buffer: Buffer,
@@ -89,6 +93,26 @@ impl Kafka {
 
     const fn batch_records() -> u32 {
         10_000
+    }
+}
+
+/// Where records go that the brokers refuse for good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeadLetter {
+    /// The file to append to, absolute: a record a line, with `dead_letter.reason` and `dead_letter.topic` added. Its folder
+    /// must exist.
+    #[schemars(length(min = 1, max = 4095), example = "/var/log/writetap/refused.log")]
+    pub path: PathBuf,
+    /// Bytes of that file and the one before it, `.1`: when half of them are in use, the file takes its place.
+    #[serde(default = "DeadLetter::max_bytes")]
+    #[schemars(extend("x-minimum" = "1MiB", "x-maximum" = "1TiB"))]
+    pub max_bytes: Size,
+}
+
+impl DeadLetter {
+    const fn max_bytes() -> Size {
+        Size::mib(64)
     }
 }
 

@@ -9,6 +9,8 @@ mod kafka;
 mod line;
 mod operation;
 mod sink;
+mod state;
+mod tail;
 
 use std::collections::BTreeMap;
 
@@ -17,12 +19,15 @@ use serde::{Deserialize, Serialize};
 
 pub use capture::{Attach, Capture};
 pub use identity::{Docker, Enabled, Identity};
-pub use kafka::{Acks, Codec, Kafka, Mechanism, Sasl, Tls};
+pub use kafka::{Acks, Codec, DeadLetter, Kafka, Mechanism, Sasl, Tls};
 pub use line::{Line, Partial};
 pub use operation::{Admin, InvalidListen, Level, Listen, Log, LogFormat, Shutdown};
 pub use sink::{
-    Buffer, Compression, Console, ConsoleFormat, Discard, File, FileFormat, Rotate, Sink, WhenFull,
+    Buffer, BufferType, Compression, Console, ConsoleFormat, Discard, File, FileFormat, Rotate,
+    Sink, WhenFull,
 };
+pub use state::{InvalidStateDirectory, State, StateDirectory};
+pub use tail::{Start, Tail};
 
 /// Configuration of `writetap run`. Every section may be left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -30,6 +35,8 @@ pub use sink::{
 pub struct Document {
     /// How the probe watches writes, and what it may take of the machine.
     pub capture: Capture,
+    /// Reading the runtimes' log files: what the probe does not see, or did not while the agent was away.
+    pub tail: Tail,
     /// How writes are attributed to containers.
     pub identity: Identity,
     /// How bytes become lines.
@@ -38,6 +45,8 @@ pub struct Document {
     /// letters, digits, `_` and `-`. Without this section: one console sink called `stdout`. At most 16.
     #[schemars(extend("minProperties" = 1, "maxProperties" = 16))]
     pub sinks: BTreeMap<String, Sink>,
+    /// What the agent remembers over a restart.
+    pub state: State,
     /// The HTTP address for metrics and health.
     pub admin: Admin,
     /// The agent's own log, on stderr.
@@ -51,9 +60,11 @@ impl Default for Document {
         let stdout = ("stdout".to_owned(), Sink::Console(Console::default()));
         Self {
             capture: Capture::default(),
+            tail: Tail::default(),
             identity: Identity::default(),
             line: Line::default(),
             sinks: BTreeMap::from([stdout]),
+            state: State::default(),
             admin: Admin::default(),
             log: Log::default(),
             shutdown: Shutdown::default(),

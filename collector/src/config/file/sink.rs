@@ -138,27 +138,53 @@ pub struct Discard {
 }
 
 /// What waits before a sink that is slower than its containers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Buffer {
-    /// Bytes of lines that may wait, in memory.
-    #[schemars(extend("x-minimum" = "1MiB", "x-maximum" = "16GiB"))]
-    pub max_bytes: Size,
+    /// Where lines wait.
+    #[serde(rename = "type")]
+    pub kind: BufferType,
+    /// Bytes of lines that may wait; in memory at most 16GiB.
+    /// Default: 64MiB in memory, 1GiB on disk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-minimum" = "1MiB", "x-maximum" = "1TiB"), example = "64MiB")]
+    pub max_bytes: Option<Size>,
     /// What happens to the next line when that many wait.
     pub when_full: WhenFull,
+    /// The directory of lines on disk, absolute, for this sink alone. Needs `type: disk`.
+    /// Default: `buffer/` and the sink's name below `state.directory`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4095), example = "/var/lib/writetap/buffer/file")]
+    pub directory: Option<PathBuf>,
+    /// Bytes of a file there: space is freed in such pieces, of at most a quarter of `max_bytes`. Needs `type: disk`.
+    /// Default: 64MiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-minimum" = "64KiB", "x-maximum" = "1GiB"), example = "64MiB")]
+    pub segment_bytes: Option<Size>,
+    /// The longest that a line there stays exposed to a crash of the node. Needs `type: disk`.
+    /// Default: 100ms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-minimum" = "0s", "x-maximum" = "1m"), example = "100ms")]
+    pub sync_interval: Option<Interval>,
 }
 
-impl Default for Buffer {
-    fn default() -> Self {
-        Self { max_bytes: Size::mib(64), when_full: WhenFull::Block }
-    }
+/// Where lines wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BufferType {
+    /// In memory: gone when the agent dies. Lines of a log file are read again, those that were captured alone are lost.
+    #[default]
+    Memory,
+    /// On disk as well, so that they outlive the agent.
+    Disk,
 }
 
 /// What happens to a line for which a buffer has no room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WhenFull {
     /// It waits, and so do the other sinks; when the ring fills up as well, the kernel counts what it has to drop.
+    #[default]
     Block,
     /// It is dropped for this sink, and counted.
     DropNewest,

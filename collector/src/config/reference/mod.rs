@@ -42,8 +42,14 @@ mod tests {
             None => line.to_owned(),
         };
         let text = example().lines().map(uncomment).collect::<Vec<_>>().join("\n");
-        // The files of `tls` need it.
+        // The files of `tls` and the buffers' directories need these.
         let text = text.replace("enabled: false", "enabled: true");
+        let text = text.replace("type: memory", "type: disk");
+        // No two buffers have one directory.
+        let of_its_own = |(line, number): (&str, u32)| {
+            line.replace("/writetap/buffer", &format!("/writetap/buffer{number}"))
+        };
+        let text = text.lines().zip(0..).map(of_its_own).collect::<Vec<_>>().join("\n");
         let environment = |name: &str| (name == "KAFKA_PASSWORD").then(|| "secret".to_owned());
         let config =
             Config::parse("example", text.as_bytes(), &environment).unwrap_or_else(|problems| {
