@@ -19,7 +19,7 @@
 //! | rank | modules | import |
 //! | --- | --- | --- |
 //! | 0 | [`record`] | nothing of ours |
-//! | 1 | [`capture`] [`identity`] [`mod@line`] [`buffer`] [`state`] [`sink`] | `record`, never each other |
+//! | 1 | [`capture`] [`tail`] [`identity`] [`mod@line`] [`seam`] [`buffer`] [`state`] [`sink`] | `record`, never each other |
 //! | 2 | [`config`] [`metrics`] | the stages' `Settings` and `Metrics` |
 //! | 3 | [`agent`] | all of these: the only code that sees two stages |
 //! | 4 | [`logging`] [`cli`] | everything |
@@ -49,3 +49,4 @@ pub mod record;
 pub mod seam;
 pub mod sink;
 pub mod state;
+pub mod tail;

@@ -119,6 +119,6 @@ mod tests {
 
     #[test]
     fn a_new_module_needs_a_rank() {
-        assert_eq!(lines("tail", ""), [0]);
+        assert_eq!(lines("transform", ""), [0]);
     }
 }

@@ -1,0 +1,3 @@
+//! What is bounded.
+
+use super::*;

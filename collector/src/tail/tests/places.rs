@@ -1,0 +1,3 @@
+//! Places, and what became of their files.
+
+use super::*;

@@ -1,0 +1,138 @@
+//! Each way a file is replaced.
+
+use super::*;
+
+/// Docker's rotation with `max-file` of 2 or more.
+fn rename(scene: &Scene, files: u64) {
+    for older in (1..files).rev() {
+        fs::rename(scene.older(&older.to_string()), scene.older(&(older + 1).to_string())).ok();
+    }
+    fs::rename(scene.path(), scene.older("1")).unwrap();
+    File::create(scene.path()).unwrap();
+}
+
+#[test]
+fn what_is_appended_is_read() {
+    for format in [Format::JsonFile, Format::Cri, Format::Plain] {
+        let mut scene = Scene::new(format);
+        let mut log = scene.open();
+        assert_eq!(read(&mut log), NONE);
+        scene.write(3);
+        assert_eq!(read(&mut log), [0, 1, 2]);
+        scene.write(1);
+        assert_eq!(read(&mut log), [3]);
+        assert_eq!(log.take_lost(), Lost::NONE);
+    }
+}
+
+#[test]
+fn a_renamed_file_is_read_to_its_end_first() {
+    let mut scene = Scene::new(Format::JsonFile);
+    let mut log = scene.open();
+    scene.write(2);
+    assert_eq!(read(&mut log), [0, 1]);
+    scene.write(2);
+    rename(&scene, 2);
+    scene.write(2);
+    scene.await_rotations(1);
+    assert_eq!(read(&mut log), [2, 3, 4, 5]);
+    assert_eq!(log.take_lost(), Lost::NONE);
+}
+
+#[test]
+fn a_writer_that_is_between_two_files_is_followed() {
+    let mut scene = Scene::new(Format::Cri);
+    let mut log = scene.open();
+    scene.write(1);
+    let stamped = scene.older("20261123-101453");
+    fs::rename(scene.path(), &stamped).unwrap();
+    scene.write_to(&stamped, 1);
+    assert_eq!(read(&mut log), [0, 1]);
+    File::create(scene.path()).unwrap();
+    scene.await_rotations(1);
+    // The runtime has opened the new file and still writes to the old one.
+    scene.write_to(&stamped, 1);
+    assert_eq!(read(&mut log), [2]);
+    scene.write_to(&stamped, 1);
+    scene.write(1);
+    assert_eq!(read(&mut log), [3, 4]);
+}
+
+#[test]
+fn an_unlinked_file_is_read_to_its_end() {
+    let mut scene = Scene::new(Format::JsonFile);
+    let mut log = scene.open();
+    for round in 1..=3 {
+        scene.write(2);
+        fs::remove_file(scene.path()).unwrap();
+        File::create(scene.path()).unwrap();
+        scene.await_rotations(round);
+    }
+    scene.write(1);
+    assert_eq!(read(&mut log), numbers(0..7));
+    assert_eq!(log.take_lost(), Lost::NONE);
+}
+
+#[test]
+fn what_was_rotated_before_is_there() {
+    let mut scene = Scene::new(Format::JsonFile);
+    scene.write(2);
+    rename(&scene, 3);
+    scene.write(2);
+    rename(&scene, 3);
+    scene.write(1);
+    let mut log = scene.open();
+    assert_eq!(read(&mut log), numbers(0..5));
+}
+
+#[test]
+fn two_rotations_at_once_hide_no_file() {
+    let mut scene = Scene::new(Format::JsonFile);
+    let mut log = scene.open();
+    scene.write(1);
+    rename(&scene, 9);
+    scene.write(1);
+    rename(&scene, 9);
+    scene.write(1);
+    rename(&scene, 9);
+    scene.write(1);
+    scene.await_rotations(3);
+    assert_eq!(read(&mut log), numbers(0..4));
+    assert_eq!(log.take_lost(), Lost::NONE);
+}
+
+#[test]
+fn a_truncated_file_is_read_from_its_beginning() {
+    let mut scene = Scene::new(Format::JsonFile);
+    let mut log = scene.open();
+    scene.write(5);
+    assert_eq!(read(&mut log), numbers(0..5));
+    let before = log.cut();
+    let file = File::options().write(true).open(scene.path()).unwrap();
+    file.set_len(0).unwrap();
+    assert_eq!(read(&mut log), NONE);
+    scene.write(2);
+    assert_eq!(read(&mut log), [5, 6]);
+    assert!(log.cut() > before);
+    // Grown past the position again before it was looked at.
+    file.set_len(0).unwrap();
+    scene.write(9);
+    assert_eq!(read(&mut log), numbers(7..16));
+    assert_eq!(scene.metric("tail_truncations_total"), 2);
+    assert_eq!(log.place_of(before), None);
+}
+
+#[test]
+fn a_hole_at_the_beginning_is_skipped() {
+    let mut scene = Scene::new(Format::Cri);
+    scene.write(1);
+    let mut log = scene.open();
+    assert_eq!(read(&mut log), [0]);
+    // The writer goes on at its old offset.
+    let file = File::options().write(true).open(scene.path()).unwrap();
+    file.set_len(0).unwrap();
+    file.set_len(10 << 20).unwrap();
+    scene.write(2);
+    assert_eq!(read(&mut log), [1, 2]);
+    assert_eq!(scene.metric("tail_skipped_nul_bytes_total"), 10 << 20);
+}
