@@ -4,7 +4,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::{buffer, capture, identity, line, sink, state};
+use crate::{buffer, capture, identity, line, seam, sink, state, tail};
 
 /// What all names begin with.
 const PREFIX: &str = "writetap";
@@ -16,8 +16,12 @@ pub struct Metrics {
     pub capture: capture::Metrics,
     /// Naming containers.
     pub identity: identity::Metrics,
+    /// Reading log files.
+    pub tail: tail::Metrics,
     /// Making lines.
     pub line: line::Metrics,
+    /// Joining what is captured and what is read.
+    pub seam: seam::Metrics,
     /// Waiting for sinks.
     pub buffer: buffer::Metrics,
     /// Remembering what is delivered.
@@ -36,7 +40,9 @@ impl Metrics {
         let metrics = Self {
             capture: capture::Metrics::register(&mut registry),
             identity: identity::Metrics::register(&mut registry),
+            tail: tail::Metrics::register(&mut registry),
             line: line::Metrics::register(&mut registry),
+            seam: seam::Metrics::register(&mut registry),
             buffer: buffer::Metrics::register(&mut registry),
             state: state::Metrics::register(&mut registry),
             sink: sink::Metrics::register(&mut registry),

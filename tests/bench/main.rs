@@ -71,6 +71,8 @@ fn alone() -> Config {
     Config {
         capture: String::new(),
         identity: "docker: { enabled: off }".to_owned(),
+        tail: "enabled: false".to_owned(),
+        state: "directory: off".to_owned(),
         line: String::new(),
         sinks: DISCARD.to_owned(),
     }

@@ -79,7 +79,9 @@ fn no_permission() -> Result<()> {
         return Ok(());
     };
     let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-    let config = Config::new(&engine).text("127.0.0.1:0");
+    let config = Config::new(&engine)
+        .capture("required: true")
+        .text("127.0.0.1:0", Path::new("/nonexistent"));
     assert_refused(&config, &nobody, FAILED, &["CAP_BPF", "root"])
 }
 
@@ -88,7 +90,9 @@ fn a_kernel_without_btf() -> Result<()> {
     let Some(engine) = harness::engine()? else {
         return Ok(());
     };
-    let config = Config::new(&engine).capture("btf: /nonexistent").text("127.0.0.1:0");
+    let config = Config::new(&engine)
+        .capture("required: true, btf: /nonexistent")
+        .text("127.0.0.1:0", Path::new("/nonexistent"));
     assert_refused(&config, &[], FAILED, &["/nonexistent", "CONFIG_DEBUG_INFO_BTF"])
 }
 

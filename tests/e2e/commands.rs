@@ -1,5 +1,6 @@
 //! `writetap containers` and `writetap doctor` on a real machine, as root and as nobody.
 
+use std::path::Path;
 use std::process::Output;
 
 use anyhow::{Context as _, Result};
@@ -14,7 +15,7 @@ const NOBODY: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear
 
 /// What a verb says of the machine with this engine.
 fn verb(engine: &Engine, wrap: &[&str], arguments: &[&str]) -> Result<Output> {
-    output(&Config::new(engine).text("127.0.0.1:0"), wrap, arguments)
+    output(&Config::new(engine).text("127.0.0.1:0", Path::new("/nonexistent")), wrap, arguments)
 }
 
 /// The containers that `containers --json` lists, of these names or ids, in that order.

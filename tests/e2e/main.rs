@@ -19,5 +19,6 @@ mod lifecycle;
 mod lines;
 mod metrics;
 mod reload;
+mod restart;
 mod rotation;
 mod writers;

@@ -123,12 +123,18 @@ impl Agent {
             Ok(agent.metrics()?.sum("writetap_config_reloads_total", &[]))
         };
         let before = reloads(self)?;
-        self.rewrite(&config.text(&self.admin))?;
+        self.rewrite(&config.text(&self.admin, self.folder.path()))?;
         self.signal(Signal::HUP)?;
         self.until("the reload", |agent| {
             ensure!(!agent.said().contains("is not reloaded"), "the configuration is refused");
             Ok((reloads(agent)? > before).then_some(()))
         })
+    }
+
+    /// Ends it as a crash would.
+    pub(crate) fn kill(mut self) -> Result<()> {
+        self.process.end(Signal::KILL, PATIENCE)?;
+        Ok(())
     }
 
     /// Stops it with SIGTERM when its sinks cannot deliver; returns how it ended, and all that it said.
@@ -162,7 +168,7 @@ impl Agent {
         let folder = tempfile::tempdir()?;
         let [admin] = broker::free_addresses()?;
         let file = folder.path().join("writetap.yaml");
-        std::fs::write(&file, config.text(&admin))?;
+        std::fs::write(&file, config.text(&admin, folder.path()))?;
         let mut command = program()?;
         command.current_dir(folder.path()).arg("run").arg("--config").arg(&file);
         let kept = File::create(folder.path().join("stdout"))?;

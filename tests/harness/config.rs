@@ -1,6 +1,7 @@
 //! The configuration file of a collector under test.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use super::{Broker, Engine};
 
@@ -11,6 +12,10 @@ pub(crate) struct Config {
     pub(crate) capture: String,
     /// `identity`
     pub(crate) identity: String,
+    /// `tail`
+    pub(crate) tail: String,
+    /// `state`; left empty, a directory of the collector's own.
+    pub(crate) state: String,
     /// `line`
     pub(crate) line: String,
     /// `sinks`; records on standard output are what [`super::Agent::records`] reads.
@@ -23,6 +28,8 @@ impl Config {
         Self {
             capture: String::new(),
             identity: format!("docker: {{ address: \"{}\" }}", engine.address()),
+            tail: format!("docker_root: \"{}\"", engine.data_root().display()),
+            state: String::new(),
             line: String::new(),
             sinks: "out: { type: console, format: json }".into(),
         }
@@ -36,6 +43,16 @@ impl Config {
     /// The same with another `identity`.
     pub(crate) fn identity(self, identity: impl Into<String>) -> Self {
         Self { identity: identity.into(), ..self }
+    }
+
+    /// The same with more keys of `tail`.
+    pub(crate) fn tail(self, tail: &str) -> Self {
+        Self { tail: format!("{}, {tail}", self.tail), ..self }
+    }
+
+    /// The same with a state directory that others have had, or will have.
+    pub(crate) fn state(self, directory: &Path) -> Self {
+        Self { state: format!("directory: \"{}\"", directory.display()), ..self }
     }
 
     /// The same with another `line`.
@@ -56,12 +73,16 @@ impl Config {
     }
 
     /// As the file has it.
-    pub(crate) fn text(&self, admin: &str) -> String {
-        let Self { capture, identity, line, sinks } = self;
+    pub(crate) fn text(&self, admin: &str, folder: &Path) -> String {
+        let Self { capture, identity, tail, state, line, sinks } = self;
+        let own = format!("directory: \"{}\"", folder.join("state").display());
+        let state = if state.is_empty() { &own } else { state };
         let mut text = String::new();
         for (key, value) in [
             ("capture", capture.as_str()),
             ("identity", identity),
+            ("tail", tail),
+            ("state", state),
             ("line", line),
             ("sinks", sinks),
             ("admin", &format!("listen: \"{admin}\"")),

@@ -13,6 +13,9 @@ use super::{Site, image, wait};
 /// How long an engine may take to answer, and a container to end.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// Folder of the daemon's data.
+const DATA: &str = "data";
+
 /// Where the daemon notes the containerd that it started.
 const CONTAINERD_PID: &str = "exec/containerd/containerd.pid";
 
@@ -68,6 +71,11 @@ impl Engine {
     /// For `DOCKER_HOST` and the like.
     pub(crate) fn address(&self) -> String {
         address(&self.folder)
+    }
+
+    /// Where the daemon keeps its containers and their logs.
+    pub(crate) fn data_root(&self) -> PathBuf {
+        self.folder.join(DATA)
     }
 
     /// Ends the daemon as if it had crashed. Containers run on.
@@ -163,7 +171,7 @@ fn spawn(folder: &Path) -> Result<Process> {
     let mut command = Site::get()?.command("dockerd");
     for (option, name) in [
         ("--config-file", "daemon.json"),
-        ("--data-root", "data"),
+        ("--data-root", DATA),
         ("--exec-root", "exec"),
         ("--pidfile", "docker.pid"),
     ] {

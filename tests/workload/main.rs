@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | `lines N [SEED]` | line 1 to N, the odd to stdout, the even to stderr |
 //! | `paced N MILLIS` | N lines to stdout, one every MILLIS |
+//! | `rated N RATE SEED` | N lines to stdout, RATE a second |
 //! | `once TEXT` | TEXT and a newline |
 //! | `partial TEXT` | TEXT without a newline |
 //! | `idle TEXT` | TEXT without a newline, then waits for a signal |
@@ -39,6 +40,7 @@ fn main() -> io::Result<()> {
         ["lines", count] => ways::lines(number(count)?, 1),
         ["lines", count, seed] => ways::lines(number(count)?, number(seed)?),
         ["paced", count, millis] => ways::paced(number(count)?, number(millis)?),
+        ["rated", count, rate, seed] => stream::rated(number(count)?, number(rate)?, number(seed)?),
         ["once", text] => ways::once(text, "\n"),
         ["partial", text] => ways::once(text, ""),
         ["idle", text] => ways::idle(text),

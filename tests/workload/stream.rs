@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::stdio::stdout;
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::body;
 use crate::ways::write_once;
 
 /// With its newline.
@@ -34,6 +35,18 @@ pub(crate) fn stream(gate: &str, count: u64, rate: u64) -> io::Result<()> {
     loop {
         thread::park();
     }
+}
+
+/// Lines 1 to `count` of `seed`, `rate` a second.
+pub(crate) fn rated(count: u64, rate: u64, seed: u64) -> io::Result<()> {
+    let mut pace = Pace::new(rate);
+    for number in 1..=count {
+        if let Some(pace) = &mut pace {
+            pace.wait();
+        }
+        write_once(stdout(), &[&body::line(seed, number)[..], b"\n"].concat())?;
+    }
+    Ok(())
 }
 
 /// Puts the time in front of the line.

@@ -71,6 +71,14 @@ impl Hold {
         true
     }
 
+    /// Takes word of a loss without bytes: `chunk` has none.
+    pub(super) fn lose(&mut self, chunk: &Chunk<'_>) {
+        let refused = &mut self.refused[chunk.stream.index()];
+        let refused_bytes = refused.map_or(0, |refused| refused.lost_before_bytes);
+        let lost_before_bytes = chunk.lost_before_bytes + refused_bytes;
+        *refused = Some(Chunk { payload: &[], lost_before_bytes, ..*chunk });
+    }
+
     /// Gives back every chunk in order, and their room; last an empty chunk for each stream that lost bytes after those.
     pub(super) fn release(self, budget: &mut Budget, mut take: impl FnMut(&Chunk<'_>)) {
         budget.held_bytes -= self.held_bytes;

@@ -1,32 +1,35 @@
-//! One life of a container: from its cgroup's making to its removal. Holds its bytes until it has a name, then makes
-//! lines of them.
+//! A container that is collected. Holds its bytes until it has a name, then makes lines of them, from whichever source.
 
 use std::mem;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::backing::{Backing, Logs};
 use super::hold::{Budget, Hold};
-use super::outgoing::Outgoing;
-use crate::line::{self, Assembler};
-use crate::record::{Chunk, Container, ContainerId, Line, Stream, Timestamp};
+use super::stream::{Output, StreamState};
+use crate::record::{Chunk, Container, ContainerId, Mode, Stream, Timestamp};
+use crate::seam::Seam;
+use crate::state::StreamCheckpoint;
 
-/// Where lines go, and how they are made.
-pub(super) struct Output<'a> {
-    pub(super) outgoing: Outgoing<'a>,
-    pub(super) settings: &'a line::Settings,
-    pub(super) metrics: &'a line::Metrics,
-}
+/// Bytes of a log read at a time, before others have their turn.
+const READ_BYTES: usize = 256 << 10;
 
-/// A container that is captured.
+/// How long after a container's end its log has to be still to be complete.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// A container, and where its lines come from.
 #[derive(Debug)]
 pub(super) struct Life {
     pub(super) id: ContainerId,
     identity: Identity,
-    streams: [StreamState; 2],
-    /// When its cgroup was removed.
+    pub(super) streams: [StreamState; 2],
+    pub(super) backing: Backing,
+    /// Nothing is captured of it: its cgroup is gone, or was never seen.
     pub(super) ended: Option<Instant>,
-    /// The probe's map was seen to say that it is gone; the ring may still hold bytes of it.
+    /// The probe's map was seen to say that its cgroup is gone; the ring may still hold bytes of it.
     pub(super) seen_gone: bool,
+    /// All that it wrote was handed on.
+    is_complete: bool,
 }
 
 #[derive(Debug)]
@@ -35,28 +38,45 @@ enum Identity {
     Known(Arc<Container>),
 }
 
-#[derive(Debug)]
-struct StreamState {
-    assembler: Assembler,
-    /// Number of the next line.
-    number: u64,
-    /// The probe's count of lost bytes at the last chunk.
-    lost_bytes: u64,
-}
-
 impl Life {
     /// A container of which only the id is known.
-    pub(super) fn new(id: ContainerId) -> Self {
+    pub(super) fn new(id: ContainerId, seams: [Seam; 2], backing: Backing) -> Self {
+        let [stdout, stderr] = seams;
+        let streams =
+            [StreamState::new(Stream::Stdout, stdout), StreamState::new(Stream::Stderr, stderr)];
         let identity = Identity::Waiting(Box::default());
-        // Another life's numbers are lower: no line is as short as a nanosecond.
-        let number = Timestamp::now().as_nanos();
-        let streams = Stream::ALL.map(|_| StreamState::new(number));
-        Self { id, identity, streams, ended: None, seen_gone: false }
+        let mut life = Self {
+            id,
+            identity,
+            streams,
+            backing,
+            ended: None,
+            seen_gone: false,
+            is_complete: false,
+        };
+        life.seek();
+        life
+    }
+
+    /// A cgroup of it was made.
+    pub(super) fn begin(&mut self) {
+        (self.ended, self.seen_gone, self.is_complete) = (None, false, false);
+        self.streams.iter_mut().for_each(StreamState::begin);
     }
 
     /// Whether it has no name yet.
     pub(super) const fn is_waiting(&self) -> bool {
         matches!(self.identity, Identity::Waiting(_))
+    }
+
+    /// Whether it can be forgotten: it has a name, has ended, and no log from which more may come.
+    pub(super) fn is_over(&mut self) -> bool {
+        self.ended.is_some() && !self.is_waiting() && self.backing.log().is_none()
+    }
+
+    /// Whether lines of it come from its log.
+    pub(super) fn is_reading(&self) -> bool {
+        self.streams.iter().any(|stream| stream.seam.is_reading())
     }
 
     /// Takes bytes. `lost_bytes` is the probe's count for the stream. Returns whether there was room for them.
@@ -65,18 +85,65 @@ impl Life {
         lost_bytes: u64,
         mut chunk: Chunk<'_>,
         budget: &mut Budget,
+        logs: Option<&Logs>,
         output: &mut Output<'_>,
     ) -> bool {
         let stream = &mut self.streams[chunk.stream.index()];
-        // Records of two CPUs may overtake each other between counting and the ring: never below what was seen.
-        chunk.lost_before_bytes = lost_bytes.saturating_sub(stream.lost_bytes);
-        stream.lost_bytes = stream.lost_bytes.max(lost_bytes);
+        chunk.lost_before_bytes = stream.lost_before(lost_bytes);
         match &mut self.identity {
-            Identity::Waiting(hold) => hold.push(budget, &chunk),
-            Identity::Known(container) => {
+            Identity::Waiting(hold) => return hold.push(budget, &chunk),
+            Identity::Known(container) if chunk.lost_before_bytes == 0 => {
                 stream.push(&chunk, container, output);
-                true
             }
+            Identity::Known(_) => self.push_after_loss(&chunk, logs, output),
+        }
+        true
+    }
+
+    /// Bytes of a stream were lost, up to the probe's count `lost_bytes`, and no chunk came since.
+    pub(super) fn lose(
+        &mut self,
+        stream: Stream,
+        lost_bytes: u64,
+        time: Timestamp,
+        logs: Option<&Logs>,
+        output: &mut Output<'_>,
+    ) {
+        let lost_before_bytes = self.streams[stream.index()].lost_before(lost_bytes);
+        let chunk = Chunk {
+            stream,
+            mode: Mode::Ebpf,
+            time,
+            writer: None,
+            sequence: 0,
+            write_bytes: 0,
+            offset_bytes: 0,
+            lost_before_bytes,
+            payload: &[],
+        };
+        match &mut self.identity {
+            _ if lost_before_bytes == 0 => {}
+            Identity::Known(_) => self.push_after_loss(&chunk, logs, output),
+            Identity::Waiting(hold) => hold.lose(&chunk),
+        }
+    }
+
+    /// What was lost before `chunk` comes from the log, if there is one; else a record stands for it.
+    fn push_after_loss(&mut self, chunk: &Chunk<'_>, logs: Option<&Logs>, output: &mut Output<'_>) {
+        let Identity::Known(container) = &self.identity else { return };
+        let container = Arc::clone(container);
+        let is_backed = logs.is_some_and(|logs| self.backing.open(&self.id, logs, output.now));
+        let stream = &mut self.streams[chunk.stream.index()];
+        if is_backed {
+            stream.read_again();
+            stream.push(&Chunk { lost_before_bytes: 0, ..*chunk }, &container, output);
+            self.seek();
+        } else {
+            let lost_bytes = chunk.lost_before_bytes;
+            // Ends the lines that the loss hit, before the record.
+            stream.push(&Chunk { payload: &[], ..*chunk }, &container, output);
+            stream.lost(lost_bytes, chunk.time, &container, output);
+            stream.push(&Chunk { lost_before_bytes: 0, ..*chunk }, &container, output);
         }
     }
 
@@ -85,71 +152,170 @@ impl Life {
         &mut self,
         container: &Arc<Container>,
         budget: &mut Budget,
+        logs: Option<&Logs>,
         output: &mut Output<'_>,
     ) {
         let identity = Identity::Known(Arc::clone(container));
         if let Identity::Waiting(hold) = mem::replace(&mut self.identity, identity) {
             hold.release(budget, |chunk| {
-                self.streams[chunk.stream.index()].push(chunk, container, output);
+                if chunk.lost_before_bytes == 0 {
+                    self.streams[chunk.stream.index()].push(chunk, container, output);
+                } else {
+                    self.push_after_loss(chunk, logs, output);
+                }
             });
             if self.ended.is_some() {
-                self.finish(output);
+                self.end_capture(output);
             }
         }
     }
 
-    /// Nothing more will come: open lines end as they are.
+    /// Its cgroup is gone, and all captured bytes were pushed. What its log still gets is read.
+    pub(super) fn end(&mut self, logs: Option<&Logs>, output: &mut Output<'_>) {
+        self.ended = Some(output.now);
+        self.end_capture(output);
+        if logs.is_some_and(|logs| self.backing.open(&self.id, logs, output.now)) {
+            self.streams.iter_mut().for_each(StreamState::read_again);
+            self.seek();
+        }
+    }
+
+    /// The agent stops: open lines end as they are.
     pub(super) fn finish(&mut self, output: &mut Output<'_>) {
+        self.end_capture(output);
+    }
+
+    /// Whether its log was removed, and all of it was read.
+    pub(super) fn is_removed(&self, logs: &Logs) -> bool {
+        self.is_complete && self.backing.is_removed(&self.id, logs)
+    }
+
+    /// Up to where its streams are handed on, as far as its log tells.
+    pub(super) fn checkpoint(&self) -> impl Iterator<Item = StreamCheckpoint> {
+        Stream::ALL.iter().zip(&self.streams).filter_map(|(stream, state)| {
+            let anchor = state.seam.anchor()?;
+            let place = Some(self.backing.place_of(anchor.cut)?);
+            let (container, recent) = (self.id, Vec::new());
+            Some(StreamCheckpoint {
+                container,
+                stream: *stream,
+                number: anchor.number,
+                place,
+                recent,
+            })
+        })
+    }
+
+    fn end_capture(&mut self, output: &mut Output<'_>) {
         let Identity::Known(container) = &self.identity else { return };
-        let metrics = output.metrics;
-        for (stream, state) in Stream::ALL.iter().zip(&mut self.streams) {
-            let StreamState { assembler, number, .. } = state;
-            let emit = &mut numbered(&mut output.outgoing, container, *stream, number);
-            assembler.finish(metrics, emit);
+        for stream in &mut self.streams {
+            stream.end_capture(container, output);
+        }
+    }
+
+    /// Reads on in its log. Returns whether there is more.
+    pub(super) fn read_log(&mut self, output: &mut Output<'_>) -> bool {
+        let Self { identity, streams, backing, .. } = self;
+        let Identity::Known(container) = identity else { return false };
+        let was_at_end = backing.at_end;
+        let Some(log) = backing.log() else { return false };
+        let is_dirty = log.take_dirty();
+        let mut moved = false;
+        if is_dirty || !was_at_end {
+            let read = log.read(READ_BYTES, &mut |entry| {
+                streams[entry.stream.index()].read(&entry, container, output);
+            });
+            match read {
+                Ok(read) => {
+                    moved = read.bytes > 0;
+                    backing.at_end = read.at_end;
+                }
+                Err(error) => {
+                    tracing::warn!(container = container.id.short(), %error, "failed to read a log");
+                    backing.at_end = true;
+                }
+            }
+        }
+        if !backing.at_end {
+            return true;
+        }
+        let still = !moved && !is_dirty;
+        if let Some(cut) = backing.position() {
+            for stream in streams.iter_mut() {
+                stream.caught_up(cut, still, container, output);
+            }
+        }
+        let has_ended = |ended: Instant| output.now.saturating_duration_since(ended) >= LAST_WORDS;
+        if still && !self.is_complete && self.ended.is_some_and(has_ended) {
+            self.is_complete = true;
+            for stream in streams {
+                stream.finish(container, output);
+            }
+        }
+        if !self.is_reading() {
+            self.backing.rest();
+        }
+        self.release();
+        false
+    }
+
+    /// Looks where in the log the captured lines are. `drained`: what was written before it has been pushed.
+    pub(super) fn anchor(&mut self, drained: Timestamp, logs: &Logs, output: &Output<'_>) {
+        if self.is_waiting() || !self.backing.open(&self.id, logs, output.now) {
+            return;
+        }
+        let is_behind = |stream: &StreamState| {
+            let number = stream.seam.number();
+            !stream.seam.is_reading()
+                && stream.seam.anchor().is_none_or(|anchor| anchor.number < number)
+        };
+        if !self.streams.iter().any(is_behind) {
+            return;
+        }
+        let (mut lines, still) = self.backing.glance(logs, output.settings);
+        for (stream, lines) in self.streams.iter_mut().zip(&mut lines) {
+            lines.retain(|line| line.time < drained);
+            stream.seam.observe(lines, still, output.now);
+        }
+        // A stream of which nothing was captured since its anchor has nothing in what was seen of the log either.
+        let seen = lines.iter().flatten().map(|line| line.cut).max();
+        for stream in self.streams.iter_mut().filter(|stream| !stream.seam.is_reading()) {
+            if let Some(cut) = seen.filter(|_| !stream.has_open_line()) {
+                stream.seam.advance(cut);
+            }
+        }
+        self.release();
+    }
+
+    /// Lets go of the log's files that nobody goes back to.
+    fn release(&mut self) {
+        let anchors = self.streams.iter().map(|stream| stream.seam.anchor());
+        if let Some(Some(first)) = anchors.map(|anchor| anchor.map(|anchor| anchor.cut)).min() {
+            self.backing.release_before(first);
         }
     }
 
     /// Ends lines that nobody has continued for long. `now`: everything written before it has been pushed.
     pub(super) fn flush_idle(&mut self, now: Timestamp, output: &mut Output<'_>) {
         let Identity::Known(container) = &self.identity else { return };
-        let Output { settings, metrics, .. } = *output;
-        for (stream, state) in Stream::ALL.iter().zip(&mut self.streams) {
-            if state.assembler.next_flush(settings).is_some_and(|due| due <= now) {
-                let StreamState { assembler, number, .. } = state;
-                let emit = &mut numbered(&mut output.outgoing, container, *stream, number);
-                assembler.flush_idle(now, settings, metrics, emit);
-            }
+        for stream in &mut self.streams {
+            stream.flush_idle(now, container, output);
         }
     }
 
-    /// Whether some line of it is open.
-    pub(super) fn has_open_line(&self, settings: &line::Settings) -> bool {
-        self.streams.iter().any(|stream| stream.assembler.next_flush(settings).is_some())
-    }
-}
-
-impl StreamState {
-    fn new(number: u64) -> Self {
-        Self { assembler: Assembler::default(), number, lost_bytes: 0 }
+    /// Whether some captured line of it is open.
+    pub(super) fn has_open_line(&self) -> bool {
+        self.streams.iter().any(StreamState::has_open_line)
     }
 
-    fn push(&mut self, chunk: &Chunk<'_>, container: &Arc<Container>, output: &mut Output<'_>) {
-        let Output { settings, metrics, .. } = *output;
-        let Self { assembler, number, .. } = self;
-        let emit = &mut numbered(&mut output.outgoing, container, chunk.stream, number);
-        assembler.push(chunk, settings, metrics, emit);
-    }
-}
-
-/// Hands lines on with their numbers, from `number` on.
-fn numbered<'a>(
-    outgoing: &'a mut Outgoing<'_>,
-    container: &'a Arc<Container>,
-    stream: Stream,
-    number: &'a mut u64,
-) -> impl FnMut(Line<'_>) {
-    move |line| {
-        outgoing.push(container, stream, *number, &line);
-        *number += 1;
+    /// Reading goes on where the streams that are read need it.
+    fn seek(&mut self) {
+        let reading = self.streams.iter().filter(|stream| stream.seam.is_reading());
+        let Some(cut) = reading.map(|stream| stream.read_to).min() else { return };
+        if !self.backing.seek(cut) {
+            for stream in &mut self.streams {
+                stream.seam.lost_place();
+            }
+        }
     }
 }

@@ -5,16 +5,22 @@
 //! (runtimes, HTTP, signals) shares this one.
 
 pub mod admin;
+mod backing;
 pub mod doctor;
 mod hold;
 mod life;
+mod limits;
 mod listing;
 mod metrics;
+mod origin;
 mod outgoing;
 mod outlets;
 mod pipeline;
 mod present;
 mod roster;
+mod snapshot;
+mod source;
+mod stream;
 mod table;
 
 use std::io;
@@ -24,10 +30,12 @@ use std::time::Instant;
 
 use admin::{Admin, Pages};
 use crossbeam_channel::{Sender, bounded};
+use origin::Origin;
 use outlets::{Ended, Outlets};
 use pipeline::{Command, Pipeline};
 use prometheus_client::registry::Registry;
 use roster::Roster;
+use snapshot::Keeper;
 use table::Table;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -37,12 +45,13 @@ pub use hold::Limits;
 pub use listing::{Listed, containers};
 pub use outlets::Error as OutletError;
 
-use crate::capture::{self, Capture};
+use crate::capture;
+use crate::config::file::Start;
 use crate::config::{self, Config};
 use crate::identity::{self, Handle, Identity};
 use crate::metrics::Metrics;
 use crate::record::BatchSize;
-use crate::sink;
+use crate::{sink, state, tail};
 
 /// Why the agent did not run, or ended before it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +59,12 @@ pub enum Error {
     /// The probe cannot be had.
     #[error("failed to start capture")]
     Capture(#[source] capture::Error),
+    /// Nothing is captured, and log files cannot be read.
+    #[error("failed to start reading log files")]
+    Tail(#[source] tail::Error),
+    /// The state directory cannot be had.
+    #[error(transparent)]
+    State(#[from] state::Error),
     /// The runtimes cannot be asked.
     #[error("failed to start the identity stage")]
     Identity(#[source] identity::Error),
@@ -117,40 +132,50 @@ struct Agent {
     outlets: Outlets,
     ended: mpsc::Receiver<Ended>,
     commands: Sender<Command>,
-    pipeline_ended: oneshot::Receiver<()>,
-    probe: capture::Probe,
+    pipeline_ended: oneshot::Receiver<Option<Keeper>>,
+    probe: Option<capture::Probe>,
 }
 
 impl Agent {
-    /// Opens sinks and endpoint first: what fails there has captured nothing yet.
+    /// Attaches the probe first, and waits for another collector's end after that: what is written meanwhile is in the ring.
     async fn start(config: Config) -> Result<Self, Error> {
         let (mut registry, stage_metrics) = Metrics::new();
         let metrics = metrics::Metrics::register(&mut registry);
+        limits::raise_open_files();
+        let capture = source::capture(&config, &stage_metrics)?;
+        let logs = source::logs(&config, &stage_metrics, capture.is_some())?;
+        let state = source::state(&config, &stage_metrics).await?;
         let (ends, ended) = mpsc::channel(64);
         let outlets = Outlets::open(&config.sinks, &stage_metrics, ends)?;
-
-        let capture = Capture::start(&config.capture, stage_metrics.capture.clone())
-            .map_err(Error::Capture)?;
-        let Capture { probe, reader, control, backend } = capture;
         let (handle, changes) =
             Identity::start(config.identity.stage.clone(), stage_metrics.identity.clone())
                 .map_err(Error::Identity)?;
-        let roster = Roster::new(Arc::clone(&control));
-        registry.register_collector(Box::new(roster.clone()));
-        let present = present::find(&stage_metrics.identity).map_err(Error::Scan)?;
-        let unwatched = present::watch(&present, &control);
-        metrics.watch_errors.inc_by(unwatched as u64);
-        tracing::info!(
-            version = env!("CARGO_PKG_VERSION"),
-            backend = backend.as_str(),
-            containers = present.len(),
-            "capturing"
-        );
 
+        let control = capture.as_ref().map(|capture| Arc::clone(&capture.control));
+        let roster = Roster::new(control.clone());
+        registry.register_collector(Box::new(roster.clone()));
+        if let Some(control) = &control {
+            let present = present::find(&stage_metrics.identity).map_err(Error::Scan)?;
+            let unwatched = present::watch(&present, control);
+            metrics.watch_errors.inc_by(unwatched as u64);
+        }
+        let backend = capture.as_ref().map_or("none", |capture| capture.backend.as_str());
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), backend, "collecting");
+
+        let (state, checkpoint) = state.map_or((None, None), |(state, left)| (Some(state), left));
+        let origin =
+            Origin::new(checkpoint, config.tail.start == Start::Beginning, &stage_metrics.seam);
+        let keeper = state.map(Keeper::start).transpose();
+        let keeper = keeper
+            .map_err(|source| Error::Process { action: "start the checkpoint thread", source })?;
+        let (probe, reader) = capture.map(|capture| (capture.probe, capture.reader)).unzip();
+        let discoveries =
+            logs.as_ref().filter(|_| reader.is_none()).map(|logs| logs.watcher.discoveries());
         let (commands, received) = bounded(8);
         let (ends, pipeline_ended) = oneshot::channel();
         let identity = handle.clone();
-        let table = Table::new(table_settings(&config), control, handle, roster, metrics.clone());
+        let settings = table_settings(&config);
+        let table = Table::new(settings, (origin, logs), control, handle, roster, metrics.clone());
         let pipeline = Pipeline {
             reader,
             table,
@@ -160,13 +185,14 @@ impl Agent {
             metrics: metrics.clone(),
             changes,
             commands: received,
+            discoveries,
+            keeper,
             reconcile_interval: config.identity.stage.reconcile_interval,
             room: BatchSize::default(),
         };
         let thread = thread::Builder::new().name("capture".to_owned()).spawn(move || {
-            // Dropped at the end, however it comes.
-            let _ends = ends;
-            pipeline.run();
+            // If it panics, its end is dropped, which says so.
+            let _gone = ends.send(pipeline.run());
         });
         thread.map_err(|source| Error::Process { action: "start the capture thread", source })?;
         serve(&config, registry, identity).await?;
@@ -261,19 +287,24 @@ impl Agent {
         // With the queue of commands full, its end says the same.
         let _full = commands.try_send(Command::Finish);
         drop(commands);
-        tokio::spawn(async move {
-            if tokio::time::timeout_at(deadline.into(), pipeline_ended).await.is_err() {
+        let drained = tokio::spawn(async move {
+            let drained = tokio::time::timeout_at(deadline.into(), pipeline_ended).await;
+            if drained.is_err() {
                 // It waits for room that nobody makes.
                 for buffer in buffers {
                     buffer.close();
                 }
             }
+            drained.ok()?.ok()?
         });
         let records = outlets.shut_down(deadline).await;
         while let Ok(Ended { sink, result }) = ended.try_recv() {
             if let Err(error) = result {
                 tracing::error!(sink, %error, "a sink ended before it had delivered everything");
             }
+        }
+        if let Ok(Some(keeper)) = drained.await {
+            keeper.finish();
         }
         if records == 0 { Ok(()) } else { Err(Error::Undelivered { records }) }
     }

@@ -24,6 +24,19 @@ impl<'a> Outgoing<'a> {
         Self { batch: Batch::with_room(room), buffers, metrics }
     }
 
+    /// Adds a record that stands for lost bytes; waits while a buffer is full.
+    pub(super) fn push_loss(
+        &mut self,
+        container: &Arc<Container>,
+        stream: Stream,
+        number: u64,
+        line: &Line<'_>,
+        lost_bytes: u64,
+    ) {
+        let pushed = self.batch.push_loss(container, stream, number, line, lost_bytes);
+        debug_assert!(pushed, "a batch outgrew its bound");
+    }
+
     /// Adds line `number` of a stream; waits while a buffer is full.
     pub(super) fn push(
         &mut self,

@@ -16,7 +16,8 @@ use crate::record::{CgroupId, Container, ContainerId, Stream};
 /// The containers and their counters; also the source of their metrics.
 #[derive(Clone)]
 pub(super) struct Roster {
-    control: Arc<Control>,
+    /// None when nothing is captured.
+    control: Option<Arc<Control>>,
     state: Arc<Mutex<State>>,
 }
 
@@ -43,7 +44,7 @@ impl fmt::Debug for Roster {
 }
 
 impl Roster {
-    pub(super) fn new(control: Arc<Control>) -> Self {
+    pub(super) fn new(control: Option<Arc<Control>>) -> Self {
         Self { control, state: Arc::default() }
     }
 
@@ -65,9 +66,10 @@ impl Roster {
     /// A cgroup of the container `id` is gone and its grace time is over: its counts stay in the node's, and in the
     /// container's until the last one goes, with which its series end.
     pub(super) fn forget(&self, cgroup: CgroupId, id: &ContainerId) {
+        let Some(control) = &self.control else { return };
         let mut state = self.state();
-        let streams = self.control.watched(cgroup).map_or_else(Default::default, |it| it.streams);
-        self.control.forget(cgroup);
+        let streams = control.watched(cgroup).map_or_else(Default::default, |it| it.streams);
+        control.forget(cgroup);
         add_all(&mut state.forgotten, &streams);
         let Some(known) = state.containers.get_mut(id) else { return };
         known.cgroups.remove(&cgroup);
@@ -89,7 +91,10 @@ impl Roster {
         let state = self.state();
         let mut node = state.forgotten;
         let mut current: HashMap<ContainerId, [Counters; 2]> = HashMap::new();
-        for watched in self.control.cgroups().iter().filter_map(|it| self.control.watched(*it)) {
+        let watched = self.control.iter().flat_map(|control| {
+            control.cgroups().into_iter().filter_map(|cgroup| control.watched(cgroup))
+        });
+        for watched in watched {
             add_all(&mut node, &watched.streams);
             if let Some(known) = watched.id.and_then(|id| state.containers.get(&id)) {
                 let sums = current.entry(known.container.id).or_insert(known.earlier);
@@ -206,7 +211,8 @@ impl Collector for Roster {
             encoder.encode_descriptor("probe_misses", help, None, MetricType::Counter)?;
         for counter in NodeCounter::ALL {
             let labels = Reason { reason: counter.label() };
-            let count = ConstCounter::new(self.control.node_counter(counter));
+            let count = self.control.as_ref().map_or(0, |control| control.node_counter(counter));
+            let count = ConstCounter::new(count);
             count.encode(family.encode_family(&labels)?)?;
         }
         Ok(())

@@ -1,18 +1,22 @@
-//! The containers that are captured, by cgroup; and who is asked about those without a name.
+//! The containers that are collected: by cgroup while one is captured, else by id; and who is asked about those without a
+//! name.
 
 use std::collections::HashMap;
-use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::backing::Logs;
 use super::hold::{Budget, Limits};
-use super::life::{Life, Output};
+use super::life::Life;
 use super::metrics::Metrics;
+use super::origin::Origin;
 use super::roster::Roster;
+use super::stream::Output;
 use crate::capture::Control;
 use crate::identity::{Change, Handle};
-use crate::line;
-use crate::record::{CgroupId, Chunk, Container, ContainerId, Timestamp};
+use crate::record::{CgroupId, Chunk, Container, ContainerId, Stream, Timestamp};
+use crate::state::StreamCheckpoint;
+use crate::tail::{self, Located};
 
 /// How often a question without an answer is asked again: the queue may have been full.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
@@ -32,44 +36,113 @@ pub(super) struct Settings {
 #[derive(Debug)]
 pub(super) struct Table {
     settings: Settings,
+    /// Those that are captured.
     lives: HashMap<CgroupId, Life>,
+    /// Those that are not, and whose logs are read, or would be if they grew.
+    logged: HashMap<ContainerId, Life>,
+    /// Cgroups that are gone, whose counts are still shown.
+    gone: HashMap<CgroupId, Gone>,
     /// Those without a name: since when, and when they were asked for last.
-    waiting: HashMap<CgroupId, (Instant, Instant)>,
+    waiting: HashMap<ContainerId, (Instant, Instant)>,
     budget: Budget,
-    control: Arc<Control>,
+    origin: Origin,
+    logs: Option<Logs>,
+    control: Option<Arc<Control>>,
     identity: Handle,
     roster: Roster,
     metrics: Metrics,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Gone {
+    id: ContainerId,
+    since: Instant,
+}
+
 impl Table {
     pub(super) fn new(
         settings: Settings,
-        control: Arc<Control>,
+        (origin, logs): (Origin, Option<Logs>),
+        control: Option<Arc<Control>>,
         identity: Handle,
         roster: Roster,
         metrics: Metrics,
     ) -> Self {
         let budget = Budget::new(settings.hold);
-        let (lives, waiting) = (HashMap::new(), HashMap::new());
-        Self { settings, lives, waiting, budget, control, identity, roster, metrics }
+        Self {
+            settings,
+            lives: HashMap::new(),
+            logged: HashMap::new(),
+            gone: HashMap::new(),
+            waiting: HashMap::new(),
+            budget,
+            origin,
+            logs,
+            control,
+            identity,
+            roster,
+            metrics,
+        }
+    }
+
+    /// Begins with the containers that are there: those with a cgroup, and those with a log.
+    pub(super) fn open(&mut self, output: &mut Output<'_>) {
+        self.reconcile(output);
+        let Some(logs) = &self.logs else { return };
+        let logged = tail::containers(&logs.settings);
+        let logged = logged.unwrap_or_else(|error| {
+            tracing::warn!(%error, "failed to list the runtimes' logs");
+            Vec::new()
+        });
+        for id in logged.into_iter().chain(self.origin.left()) {
+            self.discover(id, output.now);
+        }
+        self.origin.opened();
+    }
+
+    /// A container has a log.
+    pub(super) fn discover(&mut self, id: ContainerId, now: Instant) {
+        let is_known = self.logged.contains_key(&id) || self.lives.values().any(|it| it.id == id);
+        if is_known {
+            return;
+        }
+        let Some(logs) = &self.logs else { return };
+        let Some(mut life) = self.origin.logged(id, logs, now) else { return };
+        life.ended = Some(now);
+        self.logged.insert(id, life);
+        self.ask(id, now);
     }
 
     /// Whether something has to be looked at soon, though nothing may be written.
-    pub(super) fn is_restless(&self, line: &line::Settings) -> bool {
-        !self.waiting.is_empty() || self.lives.values().any(|life| life.has_open_line(line))
+    pub(super) fn is_restless(&self) -> bool {
+        !self.waiting.is_empty()
+            || self.lives.values().any(|life| life.has_open_line() || life.is_reading())
     }
 
     /// A cgroup is watched: begins a life, and asks whose it is.
-    pub(super) fn begin(&mut self, cgroup: CgroupId) {
-        if self.lives.contains_key(&cgroup) {
+    pub(super) fn begin(&mut self, cgroup: CgroupId, output: &mut Output<'_>) {
+        if self.lives.contains_key(&cgroup) || self.gone.contains_key(&cgroup) {
             return;
         }
-        let Some(id) = self.control.watched(cgroup).and_then(|watched| watched.id) else { return };
-        self.lives.insert(cgroup, Life::new(id));
-        let now = Instant::now();
-        self.waiting.insert(cgroup, (now, now));
-        self.ask(id);
+        let watched = self.control.as_ref().and_then(|control| control.watched(cgroup));
+        let Some(id) = watched.and_then(|watched| watched.id) else { return };
+        // Started again before the end of its last life came through.
+        let earlier: Vec<_> =
+            self.lives.iter().filter(|(_, life)| life.id == id).map(|(it, _)| *it).collect();
+        for earlier in earlier {
+            self.end(earlier, output);
+        }
+        let life = match self.logged.remove(&id) {
+            Some(life) => life,
+            None => self.origin.captured(id, self.logs.as_ref(), output.now),
+        };
+        let is_waiting = life.is_waiting();
+        self.lives.entry(cgroup).insert_entry(life).get_mut().begin();
+        // It may be described anew, and its metrics need its name.
+        self.ask(id, output.now);
+        if !is_waiting {
+            self.waiting.remove(&id);
+        }
     }
 
     /// Bytes of a container: lines of it, or held until it has a name.
@@ -85,14 +158,14 @@ impl Table {
         let life = if let Some(life) = self.lives.get_mut(&cgroup) {
             life
         } else {
-            self.begin(cgroup);
+            self.begin(cgroup, output);
             let Some(life) = self.lives.get_mut(&cgroup) else {
                 self.metrics.unattributed_bytes.inc_by(bytes);
                 return;
             };
             life
         };
-        let has_room = life.push(lost_bytes, chunk, &mut self.budget, output);
+        let has_room = life.push(lost_bytes, chunk, &mut self.budget, self.logs.as_ref(), output);
         if !has_room && self.metrics.refused_bytes.inc_by(bytes) == 0 {
             tracing::error!(
                 container = life.id.short(),
@@ -102,11 +175,27 @@ impl Table {
         }
     }
 
+    /// Bytes of a stream were not captured; `lost_bytes` is the probe's count with them.
+    pub(super) fn lose(
+        &mut self,
+        cgroup: CgroupId,
+        stream: Stream,
+        lost_bytes: u64,
+        output: &mut Output<'_>,
+    ) {
+        if let Some(life) = self.lives.get_mut(&cgroup) {
+            life.lose(stream, lost_bytes, Timestamp::now(), self.logs.as_ref(), output);
+        }
+    }
+
     /// A cgroup is gone: all of its bytes have been pushed.
     pub(super) fn end(&mut self, cgroup: CgroupId, output: &mut Output<'_>) {
-        if let Some(life) = self.lives.get_mut(&cgroup) {
-            life.ended.get_or_insert_with(Instant::now);
-            life.finish(output);
+        self.count_losses(cgroup, output);
+        let Some(mut life) = self.lives.remove(&cgroup) else { return };
+        life.end(self.logs.as_ref(), output);
+        self.gone.insert(cgroup, Gone { id: life.id, since: output.now });
+        if !life.is_over() {
+            self.logged.insert(life.id, life);
         }
     }
 
@@ -135,15 +224,40 @@ impl Table {
         output: &mut Output<'_>,
         is_named: impl Fn(&Life) -> bool,
     ) -> bool {
+        let Self { lives, logged, gone, waiting, budget, logs, roster, .. } = self;
+        let id = container.id;
         let mut any = false;
-        let lives = self.lives.iter_mut().filter(|(_, life)| life.id == container.id);
-        for (cgroup, life) in lives.filter(|(_, life)| is_named(life)) {
+        for (cgroup, life) in lives.iter_mut().filter(|(_, life)| life.id == id) {
+            if is_named(life) {
+                any = true;
+                life.resolve(container, budget, logs.as_ref(), output);
+                roster.set(*cgroup, Arc::clone(container));
+            }
+        }
+        if let Some(life) = logged.get_mut(&id).filter(|life| is_named(life)) {
             any = true;
-            self.waiting.remove(cgroup);
-            life.resolve(container, &mut self.budget, output);
-            self.roster.set(*cgroup, Arc::clone(container));
+            life.resolve(container, budget, logs.as_ref(), output);
+            for (cgroup, _) in gone.iter().filter(|(_, gone)| gone.id == id) {
+                roster.set(*cgroup, Arc::clone(container));
+            }
+            if life.is_over() {
+                logged.remove(&id);
+            }
+        }
+        if any {
+            waiting.remove(&id);
         }
         any
+    }
+
+    /// Reads on in the logs of those whose lines come from there. Returns whether there is more.
+    pub(super) fn read_logs(&mut self, output: &mut Output<'_>) -> bool {
+        let mut more = false;
+        let lives = self.lives.values_mut().chain(self.logged.values_mut());
+        for life in lives.filter(|life| life.is_reading()) {
+            more |= life.read_log(output);
+        }
+        more
     }
 
     /// Ends lines that nobody has continued for long. `drained`: everything written before then has been pushed.
@@ -154,29 +268,58 @@ impl Table {
     }
 
     /// What else is due by time.
-    pub(super) fn tick(&mut self, now: Instant, output: &mut Output<'_>) {
-        self.ask_again(now, output);
-        self.forget(now);
+    pub(super) fn tick(&mut self, output: &mut Output<'_>) {
+        self.ask_again(output);
+        self.forget(output.now);
         self.metrics.held_bytes.set(self.budget.held_bytes() as i64);
+    }
+
+    /// Notices losses that nothing was written after, and finds the captured lines in their logs. To be called when the ring
+    /// was empty: `drained`, everything written before then has been pushed.
+    pub(super) fn anchor(&mut self, drained: Timestamp, output: &mut Output<'_>) {
+        let cgroups: Vec<CgroupId> = self.lives.keys().copied().collect();
+        for cgroup in cgroups {
+            self.count_losses(cgroup, output);
+        }
+        let Some(logs) = &self.logs else { return };
+        for life in self.lives.values_mut() {
+            life.anchor(drained, logs, output);
+        }
+    }
+
+    /// Up to where each stream is handed on, as far as its log tells.
+    pub(super) fn checkpoint(&self) -> Vec<StreamCheckpoint> {
+        let lives = self.lives.values().chain(self.logged.values());
+        let streams = lives.flat_map(Life::checkpoint);
+        streams.chain(self.origin.checkpoint()).collect()
     }
 
     /// Finds containers whose records of making or removal were lost. To be called when the ring was empty of late: one
     /// that was gone the last time already has left nothing there.
     pub(super) fn reconcile(&mut self, output: &mut Output<'_>) {
-        for cgroup in self.control.cgroups() {
-            self.begin(cgroup);
-            let gone = self.control.watched(cgroup).is_some_and(|watched| watched.gone);
+        let Some(control) = self.control.clone() else { return };
+        for cgroup in control.cgroups() {
+            self.begin(cgroup, output);
+            let gone = control.watched(cgroup).is_some_and(|watched| watched.gone);
             let life = self.lives.get_mut(&cgroup).filter(|_| gone);
-            if life.is_some_and(|life| mem::replace(&mut life.seen_gone, true)) {
+            if life.is_some_and(|life| std::mem::replace(&mut life.seen_gone, true)) {
                 self.end(cgroup, output);
+            }
+        }
+        let Some(logs) = &self.logs else { return };
+        self.logged.retain(|_, life| !life.is_removed(logs));
+        for id in self.origin.left() {
+            if matches!(tail::locate(&logs.settings, &id), Located::Absent) {
+                self.origin.forget(&id);
             }
         }
     }
 
     /// The agent stops: who has no name yet goes by the id, and all lines end as they are.
     pub(super) fn finish(&mut self, output: &mut Output<'_>) {
+        let lives = self.lives.values().chain(self.logged.values());
         let nameless: Vec<ContainerId> =
-            self.lives.values().filter(|life| life.is_waiting()).map(|life| life.id).collect();
+            lives.filter(|life| life.is_waiting()).map(|life| life.id).collect();
         for id in nameless {
             self.change(Change::Unexplained(id), output);
         }
@@ -185,36 +328,49 @@ impl Table {
         }
     }
 
-    fn ask(&self, id: ContainerId) {
+    /// Takes the probe's counts of lost bytes that came with no chunk.
+    fn count_losses(&mut self, cgroup: CgroupId, output: &mut Output<'_>) {
+        let Some(watched) = self.control.as_ref().and_then(|control| control.watched(cgroup))
+        else {
+            return;
+        };
+        for (stream, counters) in Stream::ALL.iter().zip(&watched.streams) {
+            self.lose(cgroup, *stream, counters.lost_total_bytes, output);
+        }
+    }
+
+    fn ask(&mut self, id: ContainerId, now: Instant) {
+        self.waiting.insert(id, (now, now));
         // Refused is counted there, and asked again here.
         let _refused = self.identity.resolve(id);
     }
 
-    fn ask_again(&mut self, now: Instant, output: &mut Output<'_>) {
+    fn ask_again(&mut self, output: &mut Output<'_>) {
+        let now = output.now;
         let mut late = Vec::new();
-        for (cgroup, (since, asked)) in &mut self.waiting {
-            let Some(life) = self.lives.get(cgroup) else { continue };
+        for (id, (since, asked)) in &mut self.waiting {
             if now.duration_since(*since) >= self.settings.hold_timeout {
-                late.push(life.id);
+                late.push(*id);
             } else if now.duration_since(*asked) >= ASK_AGAIN {
                 *asked = now;
-                let _refused = self.identity.resolve(life.id);
+                let _refused = self.identity.resolve(*id);
             }
         }
         for id in late {
             self.change(Change::Unexplained(id), output);
+            self.waiting.remove(&id);
         }
     }
 
     fn forget(&mut self, now: Instant) {
-        let Self { settings, lives, roster, .. } = self;
-        lives.retain(|cgroup, life| {
-            let over = life.ended.is_some_and(|at| now.duration_since(at) >= settings.grace);
-            let forget = over && !life.is_waiting();
-            if forget {
-                roster.forget(*cgroup, &life.id);
+        let Self { settings, gone, waiting, roster, .. } = self;
+        gone.retain(|cgroup, gone| {
+            let is_over = now.duration_since(gone.since) >= settings.grace;
+            if is_over && !waiting.contains_key(&gone.id) {
+                roster.forget(*cgroup, &gone.id);
+                return false;
             }
-            !forget
+            true
         });
     }
 }

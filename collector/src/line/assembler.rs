@@ -98,6 +98,17 @@ impl Assembler {
         Some(Timestamp::from_nanos(oldest.saturating_add(idle_nanos)))
     }
 
+    /// Drops what is open, and all up to the next newline: somebody else has it whole.
+    pub fn abandon(&mut self) {
+        self.open = Vec::new();
+        self.after_loss = true;
+    }
+
+    /// Whether no line is open.
+    pub const fn is_between_lines(&self) -> bool {
+        self.open.is_empty()
+    }
+
     /// Emits what is left: the stream has ended.
     pub fn finish(&mut self, metrics: &Metrics, emit: &mut impl FnMut(Line<'_>)) {
         self.after_loss = false;

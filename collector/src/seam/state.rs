@@ -95,9 +95,36 @@ impl Seam {
         self.number
     }
 
+    /// Gives the next number to a record that is no line of the stream.
+    pub const fn take_number(&mut self) -> u64 {
+        let number = self.number;
+        self.number += 1;
+        if let Source::Capture { first, .. } = &mut self.source {
+            *first += 1;
+        }
+        number
+    }
+
     /// The newest line whose place in the log is known; what is after it is delivered again after a restart.
     pub const fn anchor(&self) -> Option<Anchor> {
         self.anchor
+    }
+
+    /// The file has no line of this stream between the anchor and `cut`.
+    ///
+    /// For a captured stream that is so if nothing was captured since the anchor, and all that was written before the file
+    /// was looked at. For one that is read, if the file was read up to there and no line is open.
+    pub fn advance(&mut self, cut: Cut) {
+        let is_known = match &self.source {
+            Source::Capture { trail, first } => match self.anchor {
+                Some(anchor) => anchor.number == self.number,
+                None => trail.end() == 0 && *first == self.number,
+            },
+            Source::File(reading) => reading.delivered.is_over(),
+        };
+        if is_known && self.anchor.is_none_or(|anchor| anchor.cut < cut) {
+            self.anchor = Some(Anchor { number: self.number, cut });
+        }
     }
 
     /// Whether lines come from the file.

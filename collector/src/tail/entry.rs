@@ -1,6 +1,6 @@
 //! What reading a log yields.
 
-use crate::record::{Stream, Timestamp};
+use crate::record::{Cut, Stream, Timestamp};
 
 /// A piece of a stream as the runtime wrote it down: a line, or a part of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,15 +16,6 @@ pub struct Entry<'a> {
     /// Bytes of the file skipped just before it, because they are no entry or too long a one. NULs in holes are not
     /// counted: they were never written.
     pub lost_before_bytes: u64,
-}
-
-/// A position between two entries of one open [`Log`](super::Log); means nothing to another one. Later ones are greater.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Cut {
-    /// Number of the file: ascending, and a new one when a file is truncated.
-    pub generation: u64,
-    /// How many bytes of the file are before the position.
-    pub offset_bytes: u64,
 }
 
 /// What a call of [`Log::read`](super::Log::read) did.

@@ -39,7 +39,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub use decode::{Decoded, Format, Invalid};
-pub use entry::{Cut, Entry, Lost, Read, Sought};
+pub use entry::{Entry, Lost, Read, Sought};
 pub use locate::{Located, LogFile, containers, locate};
 pub use log::Log;
 pub use metrics::Metrics;

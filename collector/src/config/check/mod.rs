@@ -24,7 +24,7 @@ use super::tree::Node;
 pub use buffer::DiskBuffer;
 pub use identity::Identity;
 pub use sink::Sink;
-pub use tail::{Tail, TailSettings};
+pub use tail::Tail;
 
 /// A configuration that is complete and in order.
 #[derive(Clone, Debug, PartialEq)]

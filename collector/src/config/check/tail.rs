@@ -1,10 +1,8 @@
 //! `tail`
 
-use std::path::PathBuf;
-use std::time::Duration;
-
 use super::Findings;
 use crate::config::file::{self, Start};
+use crate::tail;
 
 /// Reading log files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,22 +12,7 @@ pub struct Tail {
     /// From where a log is read that was there before the very first start.
     pub start: Start,
     /// The stage's settings.
-    pub settings: TailSettings,
-}
-
-/// Where logs are, and how much of them is held: what the stage is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TailSettings {
-    /// Docker's data root.
-    pub docker_root: PathBuf,
-    /// Where the kubelet links logs.
-    pub cri_links: PathBuf,
-    /// Files of one log held open besides its newest.
-    pub max_deleted_files: usize,
-    /// The same for all logs together.
-    pub max_open_files: usize,
-    /// Time between two looks at every log.
-    pub rescan_interval: Duration,
+    pub settings: tail::Settings,
 }
 
 pub(super) fn check(file: &file::Tail, findings: &mut Findings<'_>) -> Tail {
@@ -47,12 +30,13 @@ pub(super) fn check(file: &file::Tail, findings: &mut Findings<'_>) -> Tail {
     Tail {
         enabled: *enabled,
         start: *start,
-        settings: TailSettings {
+        settings: tail::Settings {
             docker_root: docker_root.clone(),
             cri_links: cri_links.clone(),
             max_deleted_files: *max_deleted_files as usize,
             max_open_files: *max_open_files as usize,
             rescan_interval: rescan_interval.duration(),
+            ..tail::Settings::default()
         },
     }
 }

@@ -14,8 +14,8 @@ use super::file::read_full_at;
 use super::generation::{Generation, Source};
 use super::hub::Hub;
 use super::shared::Shared;
-use super::{Cut, Entry, Error, LogFile, Lost, Read, Sought, Watcher};
-use crate::record::{FileIdentity, Place};
+use super::{Entry, Error, LogFile, Lost, Read, Sought, Watcher};
+use crate::record::{Cut, FileIdentity, Place};
 
 /// A log that is being read. Belongs to one thread.
 #[derive(Debug)]
@@ -81,30 +81,34 @@ impl Log {
 
     /// Goes to `place`; see [`Sought`].
     pub fn seek(&mut self, place: &Place) -> Sought {
-        let format = self.shared.file.format;
-        let (found, cut) = {
-            let generations = self.shared.generations();
-            let is_file = |generation: &&Generation| {
-                generation.is(&place.file) && generation.size_bytes() >= place.offset_bytes
-            };
-            let is_copy = |generation: &&Generation| generation.is_copy(&place.file, format);
-            let found = generations.iter().find(is_file);
-            let found = found.or_else(|| generations.iter().find(is_copy));
-            let is_younger = |generation: &&Generation| generation.is_younger_than(&place.file);
-            let begin =
-                || generations.iter().find(is_younger).or_else(|| generations.iter().next());
-            match found.map(|found| (Sought::Found, found.number, place.offset_bytes)) {
-                Some((sought, number, offset)) => {
-                    (sought, Cut { generation: number, offset_bytes: offset })
-                }
-                None => {
-                    let number = begin().map_or(self.position.generation, |begin| begin.number);
-                    (Sought::Lost, Cut { generation: number, offset_bytes: 0 })
-                }
-            }
-        };
+        let (sought, cut) = self.find(place);
         self.go_to(cut);
-        found
+        sought
+    }
+
+    /// The position of `place`; none if it is not there any more.
+    pub fn cut_of(&self, place: &Place) -> Option<Cut> {
+        let (sought, cut) = self.find(place);
+        (sought == Sought::Found).then_some(cut)
+    }
+
+    /// Where to go to for `place`.
+    fn find(&self, place: &Place) -> (Sought, Cut) {
+        let format = self.shared.file.format;
+        let generations = self.shared.generations();
+        let is_file = |generation: &&Generation| {
+            generation.is(&place.file) && generation.size_bytes() >= place.offset_bytes
+        };
+        let is_copy = |generation: &&Generation| generation.is_copy(&place.file, format);
+        let found = generations.iter().find(is_file);
+        if let Some(found) = found.or_else(|| generations.iter().find(is_copy)) {
+            let (generation, offset_bytes) = (found.number, place.offset_bytes);
+            return (Sought::Found, Cut { generation, offset_bytes });
+        }
+        let is_younger = |generation: &&Generation| generation.is_younger_than(&place.file);
+        let begin = generations.iter().find(is_younger).or_else(|| generations.iter().next());
+        let generation = begin.map_or(self.position.generation, |begin| begin.number);
+        (Sought::Lost, Cut { generation, offset_bytes: 0 })
     }
 
     /// Hands over the entries of the next `limit_bytes` of the log, at least one if there is any and `limit_bytes` is not 0.

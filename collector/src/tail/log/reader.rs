@@ -8,12 +8,13 @@ use std::sync::Arc;
 use rustix::fs::SeekFrom;
 
 use super::Log;
+use crate::record::Cut;
 use crate::record::Timestamp;
 use crate::tail::block::Block;
 use crate::tail::file::{OpenFile, written};
 use crate::tail::generation::Source;
 use crate::tail::packed::Unpacker;
-use crate::tail::{Cut, Entry, Format, Invalid, Lost, Read};
+use crate::tail::{Entry, Format, Invalid, Lost, Read};
 
 /// How far the file of a log's position is looked through, which is further than its last entry.
 #[derive(Debug, Default)]

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use memchr::memchr;
 
 use super::Log;
+use crate::record::Cut;
+use crate::tail::Entry;
 use crate::tail::file::{OpenFile, read_full_at, written};
 use crate::tail::generation::Source;
-use crate::tail::{Cut, Entry};
 
 impl Log {
     pub(super) fn read_last(
