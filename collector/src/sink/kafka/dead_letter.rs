@@ -6,6 +6,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rdkafka::error::RDKafkaErrorCode;
+
 use super::super::file::{Appender, Error};
 use super::super::format::append_escaped;
 use super::super::metrics::DropReason;
@@ -23,6 +25,7 @@ pub struct Settings {
 /// A record that the cluster refuses for good.
 #[derive(Debug)]
 pub(super) struct Refused {
+    pub(super) code: RDKafkaErrorCode,
     pub(super) reason: DropReason,
     pub(super) topic: String,
     /// The JSON object that was sent.
@@ -33,7 +36,7 @@ pub(super) struct Refused {
 impl Refused {
     /// The record with what became of it, as a line.
     fn to_line(&self) -> Vec<u8> {
-        let Self { reason, topic, value, batch: _ } = self;
+        let Self { code: _, reason, topic, value, batch: _ } = self;
         let mut line = value.strip_suffix(b"}").unwrap_or(value).to_vec();
         line.extend_from_slice(br#","dead_letter.reason":""#);
         line.extend_from_slice(reason.as_str().as_bytes());

@@ -87,6 +87,26 @@ fn a_record_that_the_broker_refuses_is_kept_too() {
 }
 
 #[test]
+fn of_a_batch_that_is_too_large_only_the_record_that_is_too_large_alone_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = Cluster::start();
+    let path = path_in(&folder);
+    let (mut kafka, registry) = open(&settings(&cluster, &path, 1 << 20));
+    // The batch, and the first of its records again.
+    for _ in 0..2 {
+        cluster.refuse_next(RDKafkaApiKey::Produce, Code::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    }
+    let mut deliveries = Deliveries::of("web");
+    kafka.deliver(deliveries.next(&["one", "two"])).unwrap();
+    kafka.close(soon()).unwrap();
+    assert_eq!(deliveries.acknowledged(), [0]);
+    assert_eq!(letters(&path), [["one", "too_large", TOPIC].map(str::to_owned)]);
+    assert_eq!(cluster.bodies(1), ["two"]);
+    assert!(counts(&registry, &kept("too_large", 1)));
+    assert!(counts(&registry, r#"sink_records_total{sink="kafka"} 1"#));
+}
+
+#[test]
 fn the_file_and_the_one_before_it_are_bounded() {
     let folder = tempfile::tempdir().unwrap();
     let cluster = Cluster::start();

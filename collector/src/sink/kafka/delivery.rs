@@ -132,7 +132,7 @@ impl Reports {
         batch.dropped.fetch_add(1, Ordering::Relaxed);
         if let Some(refused) = &self.refused {
             let (topic, value) = (topic.to_owned(), value.to_owned());
-            return locked(refused).push(Refused { reason, topic, value, batch });
+            return locked(refused).push(Refused { code, reason, topic, value, batch });
         }
         if self.metrics.dropped(reason) {
             let (sink, remedy) = (self.metrics.name(), remedy(reason));
@@ -143,10 +143,10 @@ impl Reports {
 
     /// A refused record is a dead letter now.
     pub(super) fn kept(&self, record: Refused, path: &Path) {
-        let Refused { reason, topic, value: _, batch } = record;
+        let Refused { code, reason, topic, value: _, batch } = record;
         if self.metrics.dead_letter(reason) {
-            let (sink, path, reason) = (self.metrics.name(), path.display(), reason.as_str());
-            warn!(sink, topic, reason, %path, "Kafka refuses a record, which goes to the dead letters; counted from now on");
+            let (sink, remedy, path) = (self.metrics.name(), remedy(reason), path.display());
+            warn!(sink, topic, error = %code, remedy, %path, "Kafka refuses a record, which is kept as a dead letter; counted from now on");
         }
         self.release(batch);
     }
