@@ -77,6 +77,10 @@ fn a_flood_loses_its_own_lines_only_and_each_is_counted() -> Result<()> {
     assert_eq!(captured + lost, written);
     assert_eq!(captured_writes + lost_writes, written_writes);
     assert!(lost > 0, "the flood did not overrun the ring: the test proves nothing");
+    // What is lost has its place in the stream, to the byte.
+    let (losses, noisy_records): (Vec<_>, Vec<_>) =
+        noisy_records.into_iter().partition(|record| record.lost_bytes > 0);
+    assert_eq!(losses.iter().map(|record| record.lost_bytes).sum::<u64>(), lost);
     // Every write of the flood is a whole line of 100 bytes.
     assert_eq!(noisy_records.len() as u64, captured_writes);
     assert_eq!(captured, captured_writes * 100);
@@ -99,14 +103,26 @@ fn what_the_probe_cannot_see_is_a_counted_loss() -> Result<()> {
         return Ok(());
     };
     let mut agent = Agent::start(&Config::new(&engine))?;
-    let script = "seq 1 1000 > /tmp/file; echo before; cat /tmp/file; echo after";
-    engine.run(Run::busybox("sendfile", &["sh", "-c", script]))?;
+    let command = ["sh", "-c", "seq 1 1000 > /tmp/file; echo before; cat /tmp/file; echo after"];
+    engine.run(Run { driver: "none", ..Run::busybox("sendfile", &command) })?;
+    engine.run(Run::busybox("sendfile-logged", &command))?;
     let file: u64 = (1..=1000).map(|number: u64| number.to_string().len() as u64 + 1).sum();
     let seen = "before\nafter\n".len() as u64;
-    let [bytes, _] = counted(&mut agent, "sendfile", file + seen)?;
-    assert_eq!(bytes, (file + seen, seen, file));
-    let [records] = agent.stop(["sendfile"])?;
-    assert_streams(&records, &[b"before".to_vec(), b"after".to_vec()], &[])
+    for name in ["sendfile", "sendfile-logged"] {
+        let [bytes, _] = counted(&mut agent, name, file + seen)?;
+        assert_eq!(bytes, (file + seen, seen, file));
+    }
+    agent.until_records("sendfile-logged", 1002)?;
+    let [records, logged] = agent.stop(["sendfile", "sendfile-logged"])?;
+    // In the place of the bytes there is a record that says how many they are.
+    let losses: Vec<u64> = records.iter().map(|record| record.lost_bytes).collect();
+    assert_eq!(losses, [0, file, 0]);
+    let lines: Vec<_> = records.into_iter().filter(|record| record.lost_bytes == 0).collect();
+    assert_streams(&lines, &[b"before".to_vec(), b"after".to_vec()], &[])?;
+    // A log file has the bytes, and they come from there, in their place.
+    let numbers = (1..=1000).map(|number: u64| number.to_string().into_bytes());
+    let all = [vec![b"before".to_vec()], numbers.collect(), vec![b"after".to_vec()]].concat();
+    assert_streams(&logged, &all, &[])
 }
 
 /// More segments and bytes in one call than the probe copies: it gives up in the middle of a record.
@@ -128,7 +144,9 @@ fn a_write_that_is_too_large_is_lost_from_there_on() -> Result<()> {
     let metrics = agent.metrics()?;
     assert_eq!(metrics.sum("writetap_lost_bytes_total", &reason), lost);
     assert_eq!(metrics.sum("writetap_lost_writes_total", &reason), 1);
-    let [records] = agent.stop(["vast"])?;
+    let [mut records] = agent.stop(["vast"])?;
+    let losses = records.extract_if(.., |record| record.lost_bytes > 0);
+    assert_eq!(losses.map(|record| record.lost_bytes).collect::<Vec<_>>(), [lost]);
     // Up to the last newline before the loss the lines are whole.
     let lines = split(&body::text(1, bytes as usize));
     let whole = bodies(&records[..records.len() - 1], "stdout")?;

@@ -22,12 +22,15 @@ pub(crate) struct Record {
     /// By which duplicates are known.
     #[serde(rename = "log.record.uid")]
     pub(crate) uid: String,
-    /// `ebpf`
+    /// `ebpf` or `tail`
     #[serde(rename = "log.capture.mode")]
     pub(crate) mode: String,
     /// Bytes of the line are missing.
     #[serde(rename = "log.truncated", default)]
     pub(crate) truncated: bool,
+    /// Bytes of the stream that the record stands for, since nobody has them.
+    #[serde(rename = "log.capture.lost_bytes", default)]
+    pub(crate) lost_bytes: u64,
     /// 64 digits
     #[serde(rename = "container.id")]
     pub(crate) container_id: String,

@@ -82,6 +82,13 @@ impl Backing {
         log.cut_of(&log.end().ok()?)
     }
 
+    /// The log's end, if it was there as well when it was asked for before.
+    pub(super) fn still_end(&mut self) -> Option<Cut> {
+        let end = self.log.as_ref()?.end().ok()?;
+        let is_still = self.glanced.replace(end) == Some(end);
+        self.end().filter(|_| is_still)
+    }
+
     /// The position that was `place` for another process; none if its file is gone.
     pub(super) fn cut_of(&mut self, place: &Place) -> Option<Cut> {
         self.log.as_ref()?.cut_of(place)

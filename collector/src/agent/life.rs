@@ -10,6 +10,7 @@ use super::stream::{Output, StreamState};
 use crate::record::{Chunk, Container, ContainerId, Mode, Stream, Timestamp};
 use crate::seam::Seam;
 use crate::state::StreamCheckpoint;
+use crate::tail::Lost;
 
 /// Bytes of a log read at a time, before others have their turn.
 const READ_BYTES: usize = 256 << 10;
@@ -170,12 +171,27 @@ impl Life {
         }
     }
 
-    /// Its cgroup is gone, and all captured bytes were pushed. What its log still gets is read.
+    /// Its cgroup is gone, and all captured bytes were pushed.
     pub(super) fn end(&mut self, logs: Option<&Logs>, output: &mut Output<'_>) {
         self.ended = Some(output.now);
         self.end_capture(output);
-        if logs.is_some_and(|logs| self.backing.open(&self.id, logs, output.now)) {
-            self.streams.iter_mut().for_each(StreamState::read_again);
+        if let Some(logs) = logs {
+            self.backing.open(&self.id, logs, output.now);
+        }
+    }
+
+    /// A while after its end, when its log is still, that is all: what the log gets from then on is read.
+    pub(super) fn rest(&mut self, now: Instant) {
+        let is_due =
+            self.ended.is_some_and(|ended| now.saturating_duration_since(ended) >= LAST_WORDS);
+        if !is_due || self.is_waiting() || self.is_complete || self.is_reading() {
+            return;
+        }
+        if let Some(end) = self.backing.still_end() {
+            self.is_complete = true;
+            for stream in &mut self.streams {
+                stream.rest(end);
+            }
             self.seek();
         }
     }
@@ -220,13 +236,14 @@ impl Life {
         let was_at_end = backing.at_end;
         let Some(log) = backing.log() else { return false };
         let is_dirty = log.take_dirty();
-        let mut moved = false;
+        let (mut moved, mut lost) = (false, Lost::default());
         if is_dirty || !was_at_end {
             let read = log.read(READ_BYTES, &mut |entry| {
                 streams[entry.stream.index()].read(&entry, container, output);
             });
             match read {
                 Ok(read) => {
+                    lost = log.take_lost();
                     moved = read.bytes > 0;
                     backing.at_end = read.at_end;
                 }
@@ -235,6 +252,11 @@ impl Life {
                     backing.at_end = true;
                 }
             }
+        }
+        if lost.files > 0
+            && let Some(stream) = streams.iter_mut().find(|it| it.seam.is_reading())
+        {
+            stream.lost_unread(lost, container, output);
         }
         if !backing.at_end {
             return true;

@@ -10,8 +10,10 @@ use tokio::time::timeout;
 use super::{Error, present};
 use crate::capture::Stdio;
 use crate::config::Config;
+use crate::config::file::Attach;
 use crate::identity::{self, Change, Identity};
 use crate::record::{Container, ContainerId};
+use crate::tail::{self, Located};
 
 /// The longest wait for the runtimes' answers.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -37,7 +39,7 @@ pub fn containers(config: &Config) -> Result<Vec<Listed>, Error> {
             runtime: found.runtime,
             ..Container::unexplained(found.container)
         }),
-        capture: present::stdio(found).map_or(UNKNOWN, way).to_owned(),
+        capture: reading(config, &found.container, present::stdio(found).map_or(UNKNOWN, way)),
     });
     Ok(list.collect())
 }
@@ -71,6 +73,33 @@ async fn describe(
     let _late = timeout(PATIENCE, answers).await;
     Ok(known)
 }
+
+/// How a container is read: by the probe in this `way`, or from its log.
+fn reading(config: &Config, id: &ContainerId, way: &str) -> String {
+    let is_captured = config.attach != Attach::Off && way.starts_with(PROBE);
+    let log = match tail::locate(&config.tail.settings, id) {
+        _ if !config.tail.enabled => Err("tail.enabled is false"),
+        Located::Log(log) => Ok(log.path),
+        Located::Unsupported("local") => Err("Docker's driver `local` is not read; use json-file"),
+        Located::Unsupported(_) => Err("its logging driver is not read"),
+        Located::Absent => Err("it has no log file"),
+    };
+    match (is_captured, log) {
+        (true, Ok(log)) => format!("{way}, gaps from {}", log.display()),
+        (true, Err(why)) => format!("{way}, gaps are lost: {why}"),
+        (false, Ok(log)) if config.attach == Attach::Off => {
+            format!("log file {} (capture.attach is off)", log.display())
+        }
+        (false, Ok(log)) => format!("log file {} ({way})", log.display()),
+        (false, Err(why)) if config.attach == Attach::Off => {
+            format!("not read: capture.attach is off, and {why}")
+        }
+        (false, Err(why)) => format!("{way}; {why}"),
+    }
+}
+
+/// What is captured begins so.
+const PROBE: &str = "probe";
 
 const UNKNOWN: &str = "unknown: its stdout and stderr cannot be looked at; run as root";
 

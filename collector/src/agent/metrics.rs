@@ -21,6 +21,8 @@ pub(super) struct Metrics {
     pub(super) discovered_files: Counter,
     /// Containers and files the agent could not begin to watch.
     pub(super) watch_errors: Counter,
+    /// Failures to list the logs of the runtimes.
+    pub(super) list_errors: Counter,
     /// Reloads of the configuration that took effect.
     pub(super) reloads: Counter,
     /// Reloads that were refused; the old configuration stayed.
@@ -30,7 +32,7 @@ pub(super) struct Metrics {
 impl Metrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        let counters: [(&str, &str, &Counter); 8] = [
+        let counters: [(&str, &str, &Counter); 9] = [
             ("lines", "Lines made of captured bytes", &metrics.lines),
             (
                 "held_dropped_bytes",
@@ -53,6 +55,7 @@ impl Metrics {
                 &metrics.discovered_files,
             ),
             ("watch_errors", "Containers that could not be watched", &metrics.watch_errors),
+            ("log_list_errors", "Failures to list the logs of the runtimes", &metrics.list_errors),
             ("config_reloads", "Reloads of the configuration that took effect", &metrics.reloads),
             (
                 "config_refused_reloads",

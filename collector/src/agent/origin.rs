@@ -1,16 +1,13 @@
 //! Where the lines of a container begin: after a checkpoint, at its log's beginning, at its log's end, or now.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::backing::{Backing, Logs};
 use super::life::Life;
 use crate::record::{ContainerId, Cut, Stream, Timestamp};
 use crate::seam::{self, Seam};
 use crate::state::{Checkpoint, StreamCheckpoint};
-
-/// How long before its record came through a container may have begun.
-const LATE: Duration = Duration::from_millis(500);
 
 /// What is known of the time before.
 #[derive(Debug)]
@@ -73,7 +70,8 @@ impl Origin {
         let wall = Timestamp::now();
         // Without a log, numbers have to differ from those of another life: no line is as short as a nanosecond.
         let number = if is_backed && !is_old { 0 } else { wall.as_nanos() };
-        let began = if is_old { wall } else { wall.before(LATE) };
+        // All that is in the log of a container that was not there before is its own.
+        let began = if is_old { wall } else { Timestamp::default() };
         let end = backing.end().filter(|_| is_old);
         let seams = Stream::ALL.map(|_| {
             let mut seam = Seam::captured_from(number, began, self.settings, &self.metrics);

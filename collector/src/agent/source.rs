@@ -5,13 +5,14 @@ use std::time::Duration;
 use super::Error;
 use super::backing::Logs;
 use prometheus_client::registry::Registry;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::capture::Capture;
 use crate::config::Config;
 use crate::config::file::Attach;
 use crate::line;
 use crate::metrics::Metrics;
-use crate::state::{Checkpoint, State};
+use crate::state::{self, Checkpoint, State};
 use crate::tail::Watcher;
 
 /// Attaches the probe. None if the configuration says so, or if it cannot be had and is not required: everything is read
@@ -59,6 +60,17 @@ pub(super) fn logs(
     }
 }
 
+/// Tells the collector that has the state directory to deliver what it has, and to end.
+fn tell_to_end(error: &state::Error) -> Result<(), Error> {
+    let state::Error::InUse { holder, .. } = error else { return Ok(()) };
+    let holder = holder.and_then(|pid| Pid::from_raw(pid.cast_signed()));
+    let Some(holder) = holder else { return Ok(()) };
+    kill_process(holder, Signal::TERM).map_err(|errno| Error::Process {
+        action: "tell the other collector to end",
+        source: errno.into(),
+    })
+}
+
 /// Takes the state directory, and reads what the last agent left: nothing at the very first start.
 pub(super) async fn state(
     config: &Config,
@@ -73,6 +85,9 @@ pub(super) async fn state(
             tracing::info!(
                 "capturing already, and waiting for the other collector to end: {error}"
             );
+            if config.is_taking_over {
+                tell_to_end(&error)?;
+            }
             let lock =
                 tokio::task::spawn_blocking(move || State::lock(&settings, patience, metrics));
             lock.await.map_err(|_panic| Error::Pipeline)??

@@ -7,7 +7,7 @@ use super::outgoing::Outgoing;
 use crate::line::{self, Assembler};
 use crate::record::{Chunk, Container, Cut, Line, LineKey, Mode, Stream, Timestamp};
 use crate::seam::Seam;
-use crate::tail::Entry;
+use crate::tail::{Entry, Lost};
 
 /// Where lines go, and how they are made.
 pub(super) struct Output<'a> {
@@ -74,6 +74,12 @@ impl StreamState {
         }
     }
 
+    /// Nothing is captured any more, and all up to `end` of the log was.
+    pub(super) fn rest(&mut self, end: Cut) {
+        self.seam.rest(end);
+        self.read_to = self.seam.reads_from();
+    }
+
     /// Takes captured bytes.
     pub(super) fn push(
         &mut self,
@@ -132,7 +138,31 @@ impl StreamState {
         output: &mut Output<'_>,
     ) {
         let text = format!("{lost_bytes} bytes of this stream were lost before they were captured");
-        let (body, mode) = (text.as_bytes(), Mode::Ebpf);
+        self.push_loss(&text, lost_bytes, Mode::Ebpf, time, container, output);
+    }
+
+    /// Gives a record that stands for what was lost of the log before it was read.
+    pub(super) fn lost_unread(
+        &mut self,
+        lost: Lost,
+        container: &Arc<Container>,
+        output: &mut Output<'_>,
+    ) {
+        let Lost { bytes, files } = lost;
+        let text = format!("{bytes} bytes of {files} log files were lost before they were read");
+        self.push_loss(&text, bytes, Mode::Tail, Timestamp::now(), container, output);
+    }
+
+    fn push_loss(
+        &mut self,
+        text: &str,
+        lost_bytes: u64,
+        mode: Mode,
+        time: Timestamp,
+        container: &Arc<Container>,
+        output: &mut Output<'_>,
+    ) {
+        let body = text.as_bytes();
         let line = Line { body, time, mode, writer: None, sequence: 0, index: 0, truncated: false };
         let number = self.seam.take_number();
         output.outgoing.push_loss(container, self.stream, number, &line, lost_bytes);

@@ -18,6 +18,12 @@ use crate::record::{CgroupId, Chunk, Container, ContainerId, Stream, Timestamp};
 use crate::state::StreamCheckpoint;
 use crate::tail::{self, Located};
 
+/// How long a container's log is looked for that is about to be made.
+const LOOK_FOR: Duration = Duration::from_secs(10);
+
+/// How long logs are read when the agent stops.
+const LAST_READING: Duration = Duration::from_secs(2);
+
 /// How often a question without an answer is asked again: the queue may have been full.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -40,6 +46,8 @@ pub(super) struct Table {
     lives: HashMap<CgroupId, Life>,
     /// Those that are not, and whose logs are read, or would be if they grew.
     logged: HashMap<ContainerId, Life>,
+    /// Those whose log is not there yet, and since when.
+    expected: HashMap<ContainerId, Instant>,
     /// Cgroups that are gone, whose counts are still shown.
     gone: HashMap<CgroupId, Gone>,
     /// Those without a name: since when, and when they were asked for last.
@@ -73,6 +81,7 @@ impl Table {
             settings,
             lives: HashMap::new(),
             logged: HashMap::new(),
+            expected: HashMap::new(),
             gone: HashMap::new(),
             waiting: HashMap::new(),
             budget,
@@ -88,29 +97,44 @@ impl Table {
     /// Begins with the containers that are there: those with a cgroup, and those with a log.
     pub(super) fn open(&mut self, output: &mut Output<'_>) {
         self.reconcile(output);
-        let Some(logs) = &self.logs else { return };
-        let logged = tail::containers(&logs.settings);
-        let logged = logged.unwrap_or_else(|error| {
-            tracing::warn!(%error, "failed to list the runtimes' logs");
-            Vec::new()
-        });
-        for id in logged.into_iter().chain(self.origin.left()) {
+        for id in self.origin.left() {
             self.discover(id, output.now);
         }
         self.origin.opened();
     }
 
-    /// A container has a log.
+    /// A container has a log, or is about to have one.
     pub(super) fn discover(&mut self, id: ContainerId, now: Instant) {
+        self.expected.entry(id).or_insert(now);
+        self.look_for(id, now);
+    }
+
+    /// Opens the log of a container of which nothing is captured.
+    fn look_for(&mut self, id: ContainerId, now: Instant) {
         let is_known = self.logged.contains_key(&id) || self.lives.values().any(|it| it.id == id);
-        if is_known {
+        let Some(logs) = self.logs.as_ref().filter(|_| !is_known) else {
+            self.expected.remove(&id);
             return;
+        };
+        if let Some(mut life) = self.origin.logged(id, logs, now) {
+            life.ended = Some(now);
+            self.logged.insert(id, life);
+            self.expected.remove(&id);
+            self.ask(id, now);
         }
+    }
+
+    /// Finds the logs of containers that are not captured.
+    fn discover_all(&mut self, now: Instant) {
         let Some(logs) = &self.logs else { return };
-        let Some(mut life) = self.origin.logged(id, logs, now) else { return };
-        life.ended = Some(now);
-        self.logged.insert(id, life);
-        self.ask(id, now);
+        match tail::containers(&logs.settings) {
+            Ok(logged) => logged.into_iter().for_each(|id| self.discover(id, now)),
+            Err(error) => {
+                if self.metrics.list_errors.inc() == 0 {
+                    tracing::warn!(%error, "failed to list the runtimes' logs");
+                }
+            }
+        }
     }
 
     /// Whether something has to be looked at soon, though nothing may be written.
@@ -270,6 +294,8 @@ impl Table {
     /// What else is due by time.
     pub(super) fn tick(&mut self, output: &mut Output<'_>) {
         self.ask_again(output);
+        self.look_again(output.now);
+        self.logged.values_mut().for_each(|life| life.rest(output.now));
         self.forget(output.now);
         self.metrics.held_bytes.set(self.budget.held_bytes() as i64);
     }
@@ -297,6 +323,18 @@ impl Table {
     /// Finds containers whose records of making or removal were lost. To be called when the ring was empty of late: one
     /// that was gone the last time already has left nothing there.
     pub(super) fn reconcile(&mut self, output: &mut Output<'_>) {
+        self.reconcile_cgroups(output);
+        self.discover_all(output.now);
+        let Some(logs) = &self.logs else { return };
+        self.logged.retain(|_, life| !life.is_removed(logs));
+        for id in self.origin.left() {
+            if matches!(tail::locate(&logs.settings, &id), Located::Absent) {
+                self.origin.forget(&id);
+            }
+        }
+    }
+
+    fn reconcile_cgroups(&mut self, output: &mut Output<'_>) {
         let Some(control) = self.control.clone() else { return };
         for cgroup in control.cgroups() {
             self.begin(cgroup, output);
@@ -304,13 +342,6 @@ impl Table {
             let life = self.lives.get_mut(&cgroup).filter(|_| gone);
             if life.is_some_and(|life| std::mem::replace(&mut life.seen_gone, true)) {
                 self.end(cgroup, output);
-            }
-        }
-        let Some(logs) = &self.logs else { return };
-        self.logged.retain(|_, life| !life.is_removed(logs));
-        for id in self.origin.left() {
-            if matches!(tail::locate(&logs.settings, &id), Located::Absent) {
-                self.origin.forget(&id);
             }
         }
     }
@@ -323,9 +354,16 @@ impl Table {
         for id in nameless {
             self.change(Change::Unexplained(id), output);
         }
+        self.read_to_end(output);
         for life in self.lives.values_mut() {
             life.finish(output);
         }
+    }
+
+    /// Reads what logs have now, for a while: another agent goes on with the rest.
+    fn read_to_end(&mut self, output: &mut Output<'_>) {
+        let began = Instant::now();
+        while began.elapsed() < LAST_READING && self.read_logs(output) {}
     }
 
     /// Takes the probe's counts of lost bytes that came with no chunk.
@@ -359,6 +397,14 @@ impl Table {
         for id in late {
             self.change(Change::Unexplained(id), output);
             self.waiting.remove(&id);
+        }
+    }
+
+    fn look_again(&mut self, now: Instant) {
+        self.expected.retain(|_, since| now.saturating_duration_since(*since) < LOOK_FOR);
+        let expected: Vec<ContainerId> = self.expected.keys().copied().collect();
+        for id in expected {
+            self.look_for(id, now);
         }
     }
 

@@ -15,6 +15,10 @@ pub(super) struct Options {
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<Level>,
 
+    /// Tell the collector that has the state directory to end, and go on where it left off
+    #[arg(long)]
+    take_over: bool,
+
     /// How they are written [default: `log.format` of the configuration]
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<LogFormat>,
@@ -22,7 +26,8 @@ pub(super) struct Options {
 
 impl Options {
     fn apply(&self, mut config: Config) -> Config {
-        let Self { log_level, log_format } = self;
+        let Self { log_level, log_format, take_over } = self;
+        config.is_taking_over = *take_over;
         config.log.level = log_level.unwrap_or(config.log.level);
         config.log.format = log_format.unwrap_or(config.log.format);
         config

@@ -24,13 +24,6 @@ impl Timestamp {
         Self(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
     }
 
-    /// So much earlier; not before the epoch.
-    #[must_use]
-    pub const fn before(self, duration: Duration) -> Self {
-        let nanos = duration.as_nanos();
-        Self(if nanos > self.0 as u128 { 0 } else { self.0 - nanos as u64 })
-    }
-
     /// How long `self` is after `earlier`; zero if it is not.
     pub const fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

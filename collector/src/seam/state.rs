@@ -41,6 +41,8 @@ pub struct Seam {
     source: Source,
     /// When a line was captured last.
     captured: Option<Instant>,
+    /// When that line was written.
+    written: Timestamp,
 }
 
 #[derive(Debug)]
@@ -87,7 +89,16 @@ impl Seam {
         metrics: &Metrics,
     ) -> Self {
         let metrics = metrics.clone();
-        Self { settings, metrics, number, began, anchor, source, captured: None }
+        Self {
+            settings,
+            metrics,
+            number,
+            began,
+            anchor,
+            source,
+            captured: None,
+            written: Timestamp::default(),
+        }
     }
 
     /// Number of the next line.
@@ -127,6 +138,16 @@ impl Seam {
         }
     }
 
+    /// Nothing is captured any more, and the log, which ends at `end`, has nothing that was not: what it gets from now on is
+    /// read.
+    pub fn rest(&mut self, end: Cut) {
+        if let Source::Capture { .. } = self.source {
+            self.anchor = Some(Anchor { number: self.number, cut: end });
+            let reading = Reading::new(Some(end), Delivered::default(), &self.settings);
+            self.source = Source::File(Box::new(reading));
+        }
+    }
+
     /// Whether lines come from the file.
     pub const fn is_reading(&self) -> bool {
         matches!(self.source, Source::File(_))
@@ -163,7 +184,7 @@ impl Seam {
         now: Instant,
         emit: &mut impl FnMut(u64, LineKey, &Line<'_>),
     ) {
-        self.captured = Some(now);
+        (self.captured, self.written) = (Some(now), line.time);
         let key = LineKey::of(line.body, line.mode);
         match &mut self.source {
             Source::Capture { trail, .. } => {
@@ -284,10 +305,12 @@ impl Seam {
                 Some((end, keys.len()))
             })
         };
+        // What both have written last is the same then, though it may stand otherwise in the file.
+        let slack = self.settings.clock_slack;
+        let has_last = |line: &Seen| self.written.saturating_since(line.time) <= slack;
         let by_rest = || {
-            let window = WINDOW.min(keys.len()).min(trail.len());
-            let same = window > 0 && trail.ends_with(&keys[keys.len() - window..]);
-            (still && is_quiet && same).then(|| (trail.end(), keys.len()))
+            (still && is_quiet && lines.last().is_some_and(has_last))
+                .then(|| (trail.end(), keys.len()))
         };
         let Some((end, length)) = by_text().or_else(by_rest) else { return };
         let number = *first + end;

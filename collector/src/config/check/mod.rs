@@ -47,6 +47,8 @@ pub struct Config {
     pub state: Option<crate::state::Settings>,
     /// How long to wait for another agent that still has the state directory.
     pub hand_over_timeout: Duration,
+    /// Whether that agent is told to end. Not in the file: it is said once, by who replaces it.
+    pub is_taking_over: bool,
     /// Where metrics and health are served.
     pub admin: Option<SocketAddr>,
     /// The agent's own log.
@@ -76,6 +78,7 @@ pub(super) fn check(
         sinks: sink::check(&document, &mut findings),
         state: state::check(&document.state),
         hand_over_timeout: document.state.hand_over_timeout.duration(),
+        is_taking_over: false,
         admin: match document.admin.listen {
             Listen::At(address) => Some(address),
             Listen::Off => None,
