@@ -60,7 +60,9 @@ impl Block {
     pub(super) fn take_nuls(&mut self) -> usize {
         let bytes = &self.buffer[self.start..self.end];
         let nuls = bytes.iter().position(|&byte| byte != 0).unwrap_or(bytes.len());
-        self.skip(nuls);
+        if nuls > 0 {
+            self.skip(nuls);
+        }
         nuls
     }
 

@@ -63,7 +63,11 @@ impl Discovery {
                     }
                 }
             }
-            Err(_error) => is_due |= self.metrics.watch_failed(WatchError::Inotify),
+            Err(error) => {
+                if self.metrics.watch_failed(WatchError::Inotify) {
+                    tracing::warn!(%error, "containers are found by a slow look only");
+                }
+            }
         }
         if is_due {
             self.look_at_all(settings);

@@ -1,5 +1,6 @@
 //! The files of one log, each of which was the newest once.
 
+use std::cmp::Ordering;
 use std::io;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -74,7 +75,7 @@ impl Generation {
         let mut bytes = [0; FINGERPRINT_BYTES];
         let length = read_full_at(file, &mut bytes, 0)?;
         let is_same = bytes[..length].starts_with(&self.beginning);
-        if length != self.beginning.len() || !is_same {
+        if is_same && length > self.beginning.len() {
             self.beginning = bytes[..length].to_vec();
         }
         Ok(is_same)
@@ -92,6 +93,20 @@ impl Generation {
             birth_ns: self.birth_ns,
             fingerprint: fingerprint(&self.beginning),
         }
+    }
+
+    /// Whether it has no name any more.
+    pub(super) fn is_unlinked(&self) -> bool {
+        match &self.source {
+            Source::Open(file) => file.metadata().is_ok_and(|metadata| metadata.nlink() == 0),
+            Source::Closed | Source::Packed => false,
+        }
+    }
+
+    /// Lets go of the file, which is to be found again.
+    pub(super) fn close(&mut self) {
+        self.size_bytes = self.size_bytes();
+        self.source = Source::Closed;
     }
 
     /// A path that leads to it whatever became of its name, while it is held open.
@@ -160,6 +175,8 @@ pub(super) struct Generations {
     pub(super) reading: u64,
     /// The one that is read was given up when it had this size.
     pub(super) cut_off: Option<u64>,
+    /// What was given up after the newest.
+    lost_after: Lost,
 }
 
 impl Generations {
@@ -193,11 +210,32 @@ impl Generations {
     }
 
     /// The newest was truncated: it is another one from now on. Returns its number.
-    pub(super) fn renew_newest(&mut self) -> Option<u64> {
+    pub(super) fn renew_newest(&mut self) -> io::Result<Option<u64>> {
         let number = self.take_number();
-        let newest = self.list.last_mut()?;
+        let Some(newest) = self.list.last_mut() else {
+            return Ok(None);
+        };
         newest.number = number;
-        Some(number)
+        newest.beginning.clear();
+        newest.look()?;
+        Ok(Some(number))
+    }
+
+    /// Notes a loss just before the newest, or if that one is being read already, at once.
+    pub(super) fn lose(&mut self, lost: Lost) {
+        match self.list.last_mut().filter(|newest| newest.number > self.reading) {
+            Some(newest) => newest.lost_before.add(lost),
+            None => self.lost_after.add(lost),
+        }
+    }
+
+    /// Takes what was lost between the file that is read and `next`, or before what follows if there is no next one.
+    pub(super) fn take_lost(&mut self, next: Option<u64>) -> Lost {
+        let mut lost = std::mem::take(&mut self.lost_after);
+        if let Some(next) = next.and_then(|number| self.get(number)) {
+            lost.add(std::mem::take(&mut next.lost_before));
+        }
+        lost
     }
 
     fn take_number(&mut self) -> u64 {
@@ -211,22 +249,10 @@ impl Generations {
         older.iter().filter(|generation| matches!(generation.source, Source::Open(_))).count()
     }
 
-    /// Closes the oldest that is held besides the newest. If it is unlinked, it is given up. Returns whether there was one.
-    pub(super) fn close_oldest(&mut self) -> bool {
-        let older = self.list.len().saturating_sub(1);
-        for (index, generation) in self.list[..older].iter_mut().enumerate() {
-            if let Source::Open(file) = &generation.source {
-                let metadata = file.metadata();
-                if metadata.is_ok_and(|metadata| metadata.nlink() > 0) {
-                    generation.size_bytes = generation.size_bytes();
-                    generation.source = Source::Closed;
-                } else {
-                    self.give_up(index);
-                }
-                return true;
-            }
-        }
-        false
+    /// The oldest that is held open besides the newest.
+    pub(super) fn oldest_held(&mut self) -> Option<&mut Generation> {
+        let (_, older) = self.list.split_last_mut()?;
+        older.iter_mut().find(|generation| matches!(generation.source, Source::Open(_)))
     }
 
     /// Forgets the file `number`, which is not to be had any more. What was not read of it is lost.
@@ -239,14 +265,17 @@ impl Generations {
     fn give_up(&mut self, index: usize) {
         let generation = self.list.remove(index);
         let bytes = generation.size_bytes();
-        let mut lost = generation.lost_before;
         match generation.number.cmp(&self.reading) {
-            std::cmp::Ordering::Less => {}
-            std::cmp::Ordering::Equal => self.cut_off = Some(bytes),
-            std::cmp::Ordering::Greater => lost.add(Lost { bytes, files: 1 }),
-        }
-        if let Some(next) = self.list.get_mut(index) {
-            next.lost_before.add(lost);
+            Ordering::Less => {}
+            Ordering::Equal => self.cut_off = Some(bytes),
+            Ordering::Greater => {
+                let mut lost = generation.lost_before;
+                lost.add(Lost { bytes, files: 1 });
+                match self.list.get_mut(index) {
+                    Some(next) => next.lost_before.add(lost),
+                    None => self.lost_after.add(lost),
+                }
+            }
         }
     }
 

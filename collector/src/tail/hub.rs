@@ -85,10 +85,12 @@ impl Hub {
         let mut watches = lock(&self.watches);
         watches.logs.push(Arc::downgrade(log));
         let directory = log.file.path.parent().map(PathBuf::from).unwrap_or_default();
-        let flags = WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::ONLYDIR;
+        // What goes is of no interest, but the kernel merges equal events that follow each other.
+        let goes = WatchFlags::DELETE | WatchFlags::MOVED_FROM;
+        let flags = WatchFlags::CREATE | WatchFlags::MOVED_TO | goes | WatchFlags::ONLYDIR;
         match inotify::add_watch(&self.inotify, &directory, flags) {
             Ok(watch) => watches.directories.entry(watch).or_default().push(Arc::downgrade(log)),
-            Err(error) => self.watch_failed(WatchError::Inotify, &directory, error.into()),
+            Err(error) => self.watch_failed(WatchError::Inotify, &directory, &error.into()),
         }
     }
 
@@ -120,7 +122,7 @@ impl Hub {
         match inotify::add_watch(&self.inotify, &path, WatchFlags::MODIFY | WatchFlags::ONESHOT) {
             Ok(watch) => drop(watches.files.insert(watch, Arc::downgrade(log))),
             Err(error) => {
-                self.watch_failed(WatchError::Inotify, &log.file.path, error.into());
+                self.watch_failed(WatchError::Inotify, &log.file.path, &error.into());
                 log.is_dirty.store(true, Ordering::Release);
             }
         }
@@ -158,7 +160,9 @@ impl Hub {
         let mut sum: usize = held.iter().map(|(held, _)| held).sum();
         while sum > self.settings.max_open_files {
             let Some((most, log)) = held.iter_mut().max_by_key(|(held, _)| *held) else { break };
-            log.generations().close_oldest();
+            if let Err(error) = log.close_oldest(&mut log.generations()) {
+                self.watch_failed(WatchError::Files, &log.file.path, &error);
+            }
             *most -= 1;
             sum -= 1;
         }
@@ -168,7 +172,7 @@ impl Hub {
         &self,
         reason: WatchError,
         path: &std::path::Path,
-        error: io::Error,
+        error: &io::Error,
     ) {
         if self.metrics.watch_failed(reason) {
             tracing::warn!(path = %path.display(), %error, "log is watched by a slow look only");

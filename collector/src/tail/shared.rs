@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::file::{OpenFile, open_regular};
 use super::generation::{Generation, Generations, Source};
+use super::metrics::WatchError;
 use super::rotation::{self, Found};
 use super::{LogFile, Lost, Metrics};
 
@@ -76,12 +77,24 @@ impl Shared {
             added += 1;
         }
         while generations.held() > self.max_held {
-            generations.close_oldest();
+            self.close_oldest(&mut generations)?;
         }
         if added > 0 {
             self.is_dirty.store(true, Ordering::Release);
         }
         Ok(added)
+    }
+
+    /// Closes the oldest file that is held besides the newest. If it is nowhere to be found again, it is given up.
+    pub(super) fn close_oldest(&self, generations: &mut Generations) -> io::Result<()> {
+        let Some(oldest) = generations.oldest_held() else { return Ok(()) };
+        if oldest.is_unlinked() && self.find(oldest)?.is_none() {
+            let number = oldest.number;
+            generations.abandon(number);
+        } else {
+            oldest.close();
+        }
+        Ok(())
     }
 
     /// Whether the newest file's size is another one than at the last call.
@@ -111,9 +124,7 @@ impl Shared {
         let missed = told.arrivals.saturating_sub(told.appended + told.missed);
         if missed > 0 {
             told.missed += missed;
-            if let Some(newest) = self.generations().newest() {
-                newest.lost_before.add(Lost { bytes: 0, files: missed });
-            }
+            self.generations().lose(Lost { bytes: 0, files: missed });
         }
         Ok(())
     }
@@ -157,7 +168,10 @@ impl Shared {
         let fresh = match Generation::new(file, found.is_packed) {
             Ok(fresh) => fresh,
             // A packed file that is cut off or none.
-            Err(_corrupt) if found.is_packed => return Ok(None),
+            Err(_corrupt) if found.is_packed => {
+                self.metrics.watch_failed(WatchError::Files);
+                return Ok(None);
+            }
             Err(error) => return Err(error),
         };
         let inode = fresh.inode_pair();
@@ -165,13 +179,9 @@ impl Shared {
         Ok(Some(Seen { inode, fresh: (!is_known).then_some(fresh) }))
     }
 
-    /// Opens a file of the log that is not held open, if it is there still. Returns it and whether it is packed.
-    pub(super) fn find(&self, number: u64) -> io::Result<Option<(Arc<OpenFile>, bool)>> {
-        let mut generations = self.generations();
-        let Some(wanted) = generations.get(number) else {
-            return Ok(None);
-        };
-        // The youngest first: the name may have moved on during the last look.
+    /// Opens a file of the log by one of its names, or packed, if it is there. Returns it and whether it is packed.
+    pub(super) fn find(&self, wanted: &Generation) -> io::Result<Option<(Arc<OpenFile>, bool)>> {
+        // The youngest first: a rotation meanwhile makes files older.
         for found in rotation::list(&self.file.path)?.iter().rev() {
             if found.inode != wanted.inode_pair() && !found.is_packed {
                 continue;
@@ -180,11 +190,9 @@ impl Shared {
                 continue;
             };
             let file = Arc::new(OpenFile::new(file, &self.metrics.open_files));
-            match Generation::new(Arc::clone(&file), found.is_packed) {
-                Ok(candidate) if candidate.is_same(wanted, self.file.format) => {
-                    return Ok(Some((file, found.is_packed)));
-                }
-                Ok(_) | Err(_) => {}
+            let candidate = Generation::new(Arc::clone(&file), found.is_packed);
+            if candidate.is_ok_and(|candidate| candidate.is_same(wanted, self.file.format)) {
+                return Ok(Some((file, found.is_packed)));
             }
         }
         Ok(None)

@@ -108,7 +108,7 @@ impl Thread {
                 last_look = Instant::now();
             }
             if let Err(error) = self.wait(interval.saturating_sub(last_look.elapsed())) {
-                self.failed(error);
+                self.failed(&error);
                 // Until the next slow look: an error that stays must not spin.
                 std::thread::sleep(interval.min(std::time::Duration::from_secs(1)));
             }
@@ -136,7 +136,7 @@ impl Thread {
     fn take_events(&self) {
         let events = match events(self.hub.inotify()) {
             Ok(events) => events,
-            Err(error) => return self.failed(error),
+            Err(error) => return self.failed(&error),
         };
         let mut rotated: HashMap<*const Shared, (Arc<Shared>, u64, u64)> = HashMap::new();
         let mut is_overflow = false;
@@ -188,11 +188,11 @@ impl Thread {
             Ok(()) => {}
             // The container was removed, and its log with it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => self.hub.watch_failed(WatchError::Files, &log.file.path, error),
+            Err(error) => self.hub.watch_failed(WatchError::Files, &log.file.path, &error),
         }
     }
 
-    fn failed(&self, error: io::Error) {
+    fn failed(&self, error: &io::Error) {
         if self.hub.metrics.watch_failed(WatchError::Inotify) {
             tracing::warn!(%error, "logs are watched by a slow look only");
         }

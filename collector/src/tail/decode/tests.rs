@@ -1,5 +1,7 @@
 //! Records as the runtimes write them, and any bytes.
 
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 
 use super::{Decoded, Format, Invalid};
@@ -24,12 +26,12 @@ fn cri(record: &str) -> Result<Owned, Invalid> {
     decode(Format::Cri, record.as_bytes())
 }
 
-fn stdout(bytes: &[u8]) -> Result<Owned, Invalid> {
-    Ok((Stream::Stdout, NANOS, bytes.to_vec()))
+fn stdout(bytes: &[u8]) -> Owned {
+    (Stream::Stdout, NANOS, bytes.to_vec())
 }
 
-fn stderr(bytes: &[u8]) -> Result<Owned, Invalid> {
-    Ok((Stream::Stderr, NANOS, bytes.to_vec()))
+fn stderr(bytes: &[u8]) -> Owned {
+    (Stream::Stderr, NANOS, bytes.to_vec())
 }
 
 /// A record as Docker writes it: Go's escapes, U+FFFD for each byte that is not UTF-8.
@@ -42,7 +44,7 @@ fn encode(bytes: &[u8], stream: &str) -> String {
                 '\n' => log.push_str("\\n"),
                 '\r' => log.push_str("\\r"),
                 '\0'..' ' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                    log.push_str(&format!("\\u{:04x}", u32::from(character)));
+                    write!(log, "\\u{:04x}", u32::from(character)).unwrap();
                 }
                 character => log.push(character),
             }
@@ -64,22 +66,22 @@ fn as_text(bytes: &[u8]) -> Vec<u8> {
 
 #[test]
 fn json_file_as_docker_writes_it() {
-    assert_eq!(json(&encode(b"line\n", "stdout")), stdout(b"line\n"));
-    assert_eq!(json(&encode(b"a \"part\"\t<of>", "stderr")), stderr(b"a \"part\"\t<of>"));
+    assert_eq!(json(&encode(b"line\n", "stdout")), Ok(stdout(b"line\n")));
+    assert_eq!(json(&encode(b"a \"part\"\t<of>", "stderr")), Ok(stderr(b"a \"part\"\t<of>")));
     let attributes =
         r#"{"log":"a\n","stream":"stderr","attrs":{"tag":"\"x\"","n":"1"},"time":"T"}"#;
-    assert_eq!(json(&attributes.replace("\"T\"", &format!("\"{TIME}\""))), stderr(b"a\n"));
+    assert_eq!(json(&attributes.replace("\"T\"", &format!("\"{TIME}\""))), Ok(stderr(b"a\n")));
     let no_log = format!("{{\"stream\":\"stdout\",\"time\":\"{TIME}\"}}\n");
-    assert_eq!(json(&no_log), stdout(b""));
+    assert_eq!(json(&no_log), Ok(stdout(b"")));
     let no_stream = format!("{{\"log\":\"a\\n\",\"time\":\"{TIME}\"}}\n");
-    assert_eq!(json(&no_stream), stdout(b"a\n"));
+    assert_eq!(json(&no_stream), Ok(stdout(b"a\n")));
     let spaced = format!(
         "{{ \"time\": \"{TIME}\", \"log\": \"\\u00e9\\/\\b\\f\\t\", \"stream\": \"stderr\" }}\r\n"
     );
-    assert_eq!(json(&spaced), stderr("é/\u{8}\u{c}\t".as_bytes()));
+    assert_eq!(json(&spaced), Ok(stderr("é/\u{8}\u{c}\t".as_bytes())));
     let pair =
         format!(r#"{{"log":"\ud83d\ude00\ud83d.\u2028","stream":"stdout","time":"{TIME}"}}"#);
-    assert_eq!(json(&pair), stdout("😀\u{fffd}.\u{2028}".as_bytes()));
+    assert_eq!(json(&pair), Ok(stdout("😀\u{fffd}.\u{2028}".as_bytes())));
 }
 
 #[test]
@@ -100,16 +102,16 @@ fn json_file_that_is_none() {
 
 #[test]
 fn cri_as_containerd_and_cri_o_write_it() {
-    assert_eq!(cri(&format!("{TIME} stdout F a line\n")), stdout(b"a line\n"));
-    assert_eq!(cri(&format!("{TIME} stderr P a part\n")), stderr(b"a part"));
-    assert_eq!(cri(&format!("{TIME} stdout F \n")), stdout(b"\n"));
-    assert_eq!(cri(&format!("{TIME} stdout F\n")), stdout(b"\n"));
-    assert_eq!(cri(&format!("{TIME} stdout P\n")), stdout(b""));
-    assert_eq!(cri(&format!("{TIME} stdout F:tag  two spaces \n")), stdout(b" two spaces \n"));
-    assert_eq!(cri(&format!("{TIME} stdout no tag here\n")), stdout(b"no tag here\n"));
-    assert_eq!(cri(&format!("{TIME} stdout tagless\n")), stdout(b"tagless\n"));
+    assert_eq!(cri(&format!("{TIME} stdout F a line\n")), Ok(stdout(b"a line\n")));
+    assert_eq!(cri(&format!("{TIME} stderr P a part\n")), Ok(stderr(b"a part")));
+    assert_eq!(cri(&format!("{TIME} stdout F \n")), Ok(stdout(b"\n")));
+    assert_eq!(cri(&format!("{TIME} stdout F\n")), Ok(stdout(b"\n")));
+    assert_eq!(cri(&format!("{TIME} stdout P\n")), Ok(stdout(b"")));
+    assert_eq!(cri(&format!("{TIME} stdout F:tag  two spaces \n")), Ok(stdout(b" two spaces \n")));
+    assert_eq!(cri(&format!("{TIME} stdout no tag here\n")), Ok(stdout(b"no tag here\n")));
+    assert_eq!(cri(&format!("{TIME} stdout tagless\n")), Ok(stdout(b"tagless\n")));
     let local = "2023-11-15T06:13:20.000000001+08:00 stderr F x\n";
-    assert_eq!(cri(local), stderr(b"x\n"));
+    assert_eq!(cri(local), Ok(stderr(b"x\n")));
 }
 
 #[test]
@@ -172,7 +174,7 @@ proptest! {
     fn json_file_gives_back_what_docker_encodes(bytes in bytes()) {
         // Pieces of 16 KiB are made valid each for itself; smaller ones here, so that many are cut.
         for piece in bytes.chunks(16) {
-            prop_assert_eq!(json(&encode(piece, "stdout")), stdout(&as_text(piece)));
+            prop_assert_eq!(json(&encode(piece, "stdout")), Ok(stdout(&as_text(piece))));
         }
     }
 
@@ -186,7 +188,7 @@ proptest! {
         if let Some(record) = expected {
             let log = record.log.unwrap_or_default().into_bytes();
             let is_stderr = record.stream.as_deref() == Some("stderr");
-            prop_assert_eq!(json(&text), if is_stderr { stderr(&log) } else { stdout(&log) });
+            prop_assert_eq!(json(&text), Ok(if is_stderr { stderr(&log) } else { stdout(&log) }));
         }
     }
 
@@ -208,6 +210,6 @@ proptest! {
         let tag = if is_full { 'F' } else { 'P' };
         let end = if is_full { "\n" } else { "" };
         let record = format!("{TIME} stderr {tag} {line}\n");
-        prop_assert_eq!(cri(&record), stderr(format!("{line}{end}").as_bytes()));
+        prop_assert_eq!(cri(&record), Ok(stderr(format!("{line}{end}").as_bytes())));
     }
 }

@@ -28,6 +28,8 @@ pub struct Log {
     file: FileIdentity,
     scan: Scan,
     lost: Lost,
+    /// Entries handed over by the current call.
+    entries: u64,
 }
 
 impl Log {
@@ -47,7 +49,15 @@ impl Log {
             return Err(failed(io::ErrorKind::NotFound.into()));
         };
         let position = Cut { generation, offset_bytes: 0 };
-        let mut log = Self { hub, shared, position, file, scan: Scan::default(), lost: Lost::NONE };
+        let mut log = Self {
+            hub,
+            shared,
+            position,
+            file,
+            scan: Scan::default(),
+            lost: Lost::NONE,
+            entries: 0,
+        };
         log.go_to(position);
         // What came between the first look and the watch.
         log.shared.rotated(0, 0).map_err(failed)?;
@@ -94,18 +104,15 @@ impl Log {
 
     /// Where to go to for `place`.
     fn find(&self, place: &Place) -> (Sought, Cut) {
-        let format = self.shared.file.format;
+        let Place { file, offset_bytes } = *place;
         let generations = self.shared.generations();
-        let is_file = |generation: &&Generation| {
-            generation.is(&place.file) && generation.size_bytes() >= place.offset_bytes
-        };
-        let is_copy = |generation: &&Generation| generation.is_copy(&place.file, format);
-        let found = generations.iter().find(is_file);
-        if let Some(found) = found.or_else(|| generations.iter().find(is_copy)) {
-            let (generation, offset_bytes) = (found.number, place.offset_bytes);
-            return (Sought::Found, Cut { generation, offset_bytes });
+        let is_file = |it: &&Generation| it.is(&file) && it.size_bytes() >= offset_bytes;
+        let is_copy = |it: &&Generation| it.is_copy(&file, self.shared.file.format);
+        let is_younger = |it: &&Generation| it.is_younger_than(&file);
+        let found = generations.iter().find(is_file).or_else(|| generations.iter().find(is_copy));
+        if let Some(found) = found {
+            return (Sought::Found, Cut { generation: found.number, offset_bytes });
         }
-        let is_younger = |generation: &&Generation| generation.is_younger_than(&place.file);
         let begin = generations.iter().find(is_younger).or_else(|| generations.iter().next());
         let generation = begin.map_or(self.position.generation, |begin| begin.number);
         (Sought::Lost, Cut { generation, offset_bytes: 0 })
@@ -122,6 +129,10 @@ impl Log {
         let mut block = self.hub.take_block();
         let read = self.read_into(&mut block, limit_bytes as u64, take);
         self.hub.keep_block(block);
+        self.hub.metrics.entries.inc_by(std::mem::take(&mut self.entries));
+        if let Ok(read) = &read {
+            self.hub.metrics.read_bytes.inc_by(read.bytes);
+        }
         read.map_err(|source| self.read_error(source))
     }
 

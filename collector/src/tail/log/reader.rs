@@ -59,7 +59,7 @@ impl Log {
         take: &mut dyn FnMut(Entry<'_>),
     ) -> io::Result<Read> {
         let mut read = Read::default();
-        if self.leave_cut_off() || limit_bytes == 0 {
+        if limit_bytes == 0 || self.leave_cut_off() || self.note_loss() {
             return Ok(read);
         }
         let (mut is_checked, mut is_final, mut time) = (false, false, Timestamp::default());
@@ -78,7 +78,7 @@ impl Log {
             }
             let wanted = limit_bytes - read.bytes.min(limit_bytes);
             let Some(filled) = self.fill(block, wanted)? else {
-                read.at_end = !self.vanish();
+                read.at_end = !self.leave_corrupt();
                 return Ok(read);
             };
             if filled > 0 && self.shared.file.format == Format::Plain {
@@ -86,7 +86,7 @@ impl Log {
             }
             let is_at_end = filled == 0;
             if (is_at_end || !is_checked) && self.is_truncated()? {
-                self.begin_anew(block);
+                self.begin_anew(block)?;
                 continue;
             }
             is_checked = true;
@@ -116,7 +116,8 @@ impl Log {
     /// The next whole record, with its newline.
     fn next_record(&mut self, block: &mut Block) -> Option<Range<usize>> {
         // A line of its own format may begin with NULs anywhere else.
-        if self.shared.file.format != Format::Plain || self.scan.offset == 0 {
+        let may_begin_so = self.shared.file.format == Format::Plain && self.scan.offset > 0;
+        if !may_begin_so && !self.scan.is_skipping {
             self.skip_nuls(block);
         }
         block.take_record()
@@ -124,11 +125,8 @@ impl Log {
 
     fn skip_nuls(&mut self, block: &mut Block) {
         let mut nuls = block.take_nuls() as u64;
-        if nuls == 0 || self.scan.is_skipping {
-            self.scan.offset += nuls;
-            return;
-        }
-        if block.len() == 0
+        if nuls > 0
+            && block.len() == 0
             && let Some(Bytes::Plain(file)) = &self.scan.source
             && let Ok(data) = rustix::fs::seek(&***file, SeekFrom::Data(self.scan.offset + nuls))
         {
@@ -142,7 +140,6 @@ impl Log {
     fn hand_over(&mut self, record: &mut [u8], time: Timestamp, take: &mut dyn FnMut(Entry<'_>)) {
         let length = record.len() as u64;
         self.scan.offset += length;
-        self.shared.metrics.read_bytes.inc_by(length);
         if std::mem::take(&mut self.scan.is_skipping) {
             return self.skipped(length);
         }
@@ -153,7 +150,7 @@ impl Log {
         match self.shared.file.format.decode(record, time) {
             Ok(decoded) => {
                 self.position.offset_bytes = self.scan.offset;
-                self.shared.metrics.entries.inc();
+                self.entries += 1;
                 take(Entry {
                     stream: decoded.stream,
                     time: decoded.time,
@@ -185,7 +182,6 @@ impl Log {
         }
         let length = block.take_rest().len() as u64;
         self.scan.offset += length;
-        self.shared.metrics.read_bytes.inc_by(length);
         self.skipped(length);
         length
     }
@@ -214,14 +210,15 @@ impl Log {
             return Ok(true);
         }
         let number = self.position.generation;
-        let open = match self.shared.generations().get(number).map(|it| &it.source) {
-            Some(Source::Open(file)) => Some((Arc::clone(file), false)),
-            Some(Source::Closed | Source::Packed) | None => None,
+        let mut generations = self.shared.generations();
+        let open = match generations.get(number) {
+            None => None,
+            Some(generation) => match &generation.source {
+                Source::Open(file) => Some((Arc::clone(file), false)),
+                Source::Closed | Source::Packed => self.shared.find(generation)?,
+            },
         };
-        let open = match open {
-            Some(open) => Some(open),
-            None => self.shared.find(number)?,
-        };
+        drop(generations);
         self.scan.source = match open {
             Some((file, false)) => Some(Bytes::Plain(file)),
             Some((file, true)) => Some(Bytes::Packed(Box::new(Unpacker::new(file)?))),
@@ -257,19 +254,16 @@ impl Log {
         }
     }
 
-    fn begin_anew(&mut self, block: &mut Block) {
-        let rest = block.take_rest().len();
-        if rest > 0 {
-            self.shared.metrics.invalid(Invalid::Cut);
-        }
+    fn begin_anew(&mut self, block: &mut Block) -> io::Result<()> {
         self.shared.metrics.truncations.inc();
-        let number = self.shared.generations().renew_newest();
+        let number = self.shared.generations().renew_newest()?;
         let skipped_bytes = self.scan.skipped_bytes;
         if let Some(generation) = number {
             self.go_to(Cut { generation, offset_bytes: 0 });
         }
         self.scan.skipped_bytes = skipped_bytes;
         block.clear();
+        Ok(())
     }
 
     /// What there is after the end of the file. `is_final`: the end was looked at since the next file was seen to be
@@ -284,15 +278,10 @@ impl Log {
 
     /// Goes to the next file. Returns the loss before it, which is noted.
     fn move_on(&mut self) -> Lost {
-        let mut lost = Lost::NONE;
-        let next = {
-            let mut generations = self.shared.generations();
-            let next = generations.after(self.position.generation).map(|(number, _)| number);
-            if let Some(next) = next.and_then(|next| generations.get(next)) {
-                lost = std::mem::take(&mut next.lost_before);
-            }
-            next
-        };
+        let mut generations = self.shared.generations();
+        let next = generations.after(self.position.generation).map(|(number, _)| number);
+        let lost = generations.take_lost(next);
+        drop(generations);
         let skipped_bytes = self.scan.skipped_bytes;
         if let Some(generation) = next {
             self.go_to(Cut { generation, offset_bytes: 0 });
@@ -302,14 +291,34 @@ impl Log {
         lost
     }
 
+    /// Notes a loss that was found only after its place was passed. Returns whether there is one.
+    fn note_loss(&mut self) -> bool {
+        let lost = self.shared.generations().take_lost(None);
+        self.lose(lost);
+        lost != Lost::NONE
+    }
+
     /// If the file was given up while it was read, notes the loss and goes to the next one.
     fn leave_cut_off(&mut self) -> bool {
         let cut_off = self.shared.generations().cut_off.take();
-        let Some(size) = cut_off else { return false };
-        let bytes = size.saturating_sub(self.scan.offset);
-        self.lose(Lost { bytes, files: u64::from(bytes > 0) });
+        if let Some(size) = cut_off {
+            let bytes = size.saturating_sub(self.scan.offset);
+            self.lose(Lost { bytes, files: u64::from(bytes > 0) });
+            self.move_on();
+        }
+        cut_off.is_some()
+    }
+
+    /// The rest of a packed file cannot be unpacked; how much that is, nobody knows. Returns whether there is another file.
+    fn leave_corrupt(&mut self) -> bool {
+        let number = self.position.generation;
+        self.lose(Lost { bytes: 0, files: 1 });
+        let mut generations = self.shared.generations();
+        generations.abandon(number);
+        generations.cut_off = None;
+        drop(generations);
         self.move_on();
-        true
+        self.position.generation != number
     }
 
     /// The file is not to be had any more. Returns whether there is another one to go on with.

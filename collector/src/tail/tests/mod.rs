@@ -9,11 +9,15 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tempfile::TempDir;
 
-use super::{Format, Log, LogFile, Lost, Metrics, Settings, Sought, Watcher};
+use super::{
+    Cut, Entry, Error, Format, Log, LogFile, Lost, Metrics, Read, Settings, Sought, Watcher,
+};
 
 mod limits;
+mod model;
 mod places;
 mod rotations;
+mod watching;
 
 /// A log in a directory of its own, and whoever reads it.
 struct Scene {
@@ -32,7 +36,7 @@ impl Scene {
     fn with(format: Format, change: impl FnOnce(&mut Settings)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut settings =
-            Settings { rescan_interval: Duration::from_secs(3600), ..Settings::default() };
+            Settings { rescan_interval: Duration::from_hours(1), ..Settings::default() };
         change(&mut settings);
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
@@ -121,3 +125,31 @@ fn numbers(range: std::ops::Range<u64>) -> Vec<u64> {
 }
 
 const NONE: [u64; 0] = [];
+
+/// Docker's rotation with `max-file` of more than there will be.
+fn rename(scene: &Scene) {
+    shift(scene);
+    fs::rename(scene.path(), scene.older("1")).unwrap();
+    File::create(scene.path()).unwrap();
+}
+
+/// Makes room for a youngest older file.
+fn shift(scene: &Scene) {
+    for older in (1..60).rev() {
+        for suffix in ["", ".gz"] {
+            let name = |number: u64| scene.older(&format!("{number}{suffix}"));
+            fs::rename(name(older), name(older + 1)).ok();
+        }
+    }
+}
+
+/// Docker's `compress`.
+fn pack(path: &Path) {
+    let mut packed = path.as_os_str().to_owned();
+    packed.push(".gz");
+    let file = File::create(packed).unwrap();
+    let mut encoder = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+    encoder.write_all(&fs::read(path).unwrap()).unwrap();
+    encoder.finish().unwrap();
+    fs::remove_file(path).unwrap();
+}

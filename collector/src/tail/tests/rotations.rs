@@ -2,15 +2,6 @@
 
 use super::*;
 
-/// Docker's rotation with `max-file` of 2 or more.
-fn rename(scene: &Scene, files: u64) {
-    for older in (1..files).rev() {
-        fs::rename(scene.older(&older.to_string()), scene.older(&(older + 1).to_string())).ok();
-    }
-    fs::rename(scene.path(), scene.older("1")).unwrap();
-    File::create(scene.path()).unwrap();
-}
-
 #[test]
 fn what_is_appended_is_read() {
     for format in [Format::JsonFile, Format::Cri, Format::Plain] {
@@ -32,7 +23,7 @@ fn a_renamed_file_is_read_to_its_end_first() {
     scene.write(2);
     assert_eq!(read(&mut log), [0, 1]);
     scene.write(2);
-    rename(&scene, 2);
+    rename(&scene);
     scene.write(2);
     scene.await_rotations(1);
     assert_eq!(read(&mut log), [2, 3, 4, 5]);
@@ -77,9 +68,9 @@ fn an_unlinked_file_is_read_to_its_end() {
 fn what_was_rotated_before_is_there() {
     let mut scene = Scene::new(Format::JsonFile);
     scene.write(2);
-    rename(&scene, 3);
+    rename(&scene);
     scene.write(2);
-    rename(&scene, 3);
+    rename(&scene);
     scene.write(1);
     let mut log = scene.open();
     assert_eq!(read(&mut log), numbers(0..5));
@@ -90,11 +81,11 @@ fn two_rotations_at_once_hide_no_file() {
     let mut scene = Scene::new(Format::JsonFile);
     let mut log = scene.open();
     scene.write(1);
-    rename(&scene, 9);
+    rename(&scene);
     scene.write(1);
-    rename(&scene, 9);
+    rename(&scene);
     scene.write(1);
-    rename(&scene, 9);
+    rename(&scene);
     scene.write(1);
     scene.await_rotations(3);
     assert_eq!(read(&mut log), numbers(0..4));
