@@ -9,9 +9,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tempfile::TempDir;
 
-use super::{
-    Cut, Entry, Error, Format, Log, LogFile, Lost, Metrics, Read, Settings, Sought, Watcher,
-};
+use super::{Entry, Error, Format, Log, LogFile, Lost, Metrics, Read, Settings, Sought, Watcher};
 
 mod limits;
 mod model;
