@@ -12,6 +12,17 @@ pub(crate) fn fork(child: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     }
 }
 
+/// Binds this process, and those that it forks, to the CPU that it is on.
+pub(crate) fn stay_on_one_cpu() -> io::Result<()> {
+    // SAFETY: all zeroes is an empty set; the functions write to it and read it, within its size.
+    let bound = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(libc::sched_getcpu().max(0) as usize, &mut set);
+        libc::sched_setaffinity(0, size_of_val(&set), &raw const set)
+    };
+    if bound == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Waits for every child, and as PID 1 for every orphan of the container.
 pub(crate) fn wait_for_all() -> io::Result<()> {
     loop {

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use rustix::stdio::stdout;
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::body;
-use crate::ways::write_once;
+use super::body;
+use super::ways::write_once;
 
 /// With its newline.
 const LINE_BYTES: usize = 200;

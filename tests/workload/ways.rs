@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::io::{Errno, write, writev};
+use rustix::io::{Errno, ReadWriteFlags, pwritev2, write, writev};
 use rustix::process::{getpid, getppid, getuid, setsid};
 use rustix::stdio::{stderr, stdout};
 
-use crate::{body, process, scm_rights};
+use super::{body, process, scm_rights};
 
 /// Size of a block-buffered stdout, as C libraries have it for pipes.
 const BLOCK: usize = 4096;
@@ -116,6 +116,19 @@ fn write_segments(segments: &[IoSlice<'_>]) -> io::Result<()> {
     if written == length { Ok(()) } else { Err(io::Error::other("short writev")) }
 }
 
+pub(crate) fn positioned(count: u64) -> io::Result<()> {
+    /// The current position: -1.
+    const HERE: u64 = u64::MAX;
+    for number in 1..=count {
+        let line = line(1, number);
+        let written = pwritev2(stdout(), &[IoSlice::new(&line)], HERE, ReadWriteFlags::empty())?;
+        if written != line.len() {
+            return Err(io::Error::other("short pwritev2"));
+        }
+    }
+    Ok(())
+}
+
 pub(crate) fn vast(bytes: u64) -> io::Result<()> {
     let text = body::text(1, bytes as usize * MAX_SEGMENTS);
     write_segments(&text.chunks(bytes as usize).map(IoSlice::new).collect::<Vec<_>>())
@@ -163,6 +176,14 @@ pub(crate) fn workers(workers: u64, count: u64) -> io::Result<()> {
             let text = body::lines(seed, count);
             text.chunks(BLOCK).try_for_each(|block| write_once(stdout(), block))
         })?;
+    }
+    process::wait_for_all()
+}
+
+pub(crate) fn rivals(workers: u64, count: u64) -> io::Result<()> {
+    process::stay_on_one_cpu()?;
+    for seed in 1..=workers {
+        process::fork(|| write_lines(stdout(), seed, count))?;
     }
     process::wait_for_all()
 }

@@ -14,6 +14,7 @@ mod setup;
 mod suite;
 mod test;
 mod tidy;
+mod vm;
 mod workspace;
 
 use std::process::ExitCode;
@@ -44,6 +45,8 @@ enum Verb {
     Run(run::Options),
     /// Runs every test, those that need root, Docker and Kafka as well.
     Test(test::Options),
+    /// Runs the kernel tests in virtual machines with the kernels of distributions.
+    Vm(vm::Options),
     /// Measures what README promises.
     Bench(bench::Options),
     /// Checks format, lints, the project's own rules, and licences.
@@ -70,6 +73,7 @@ fn dispatch(verb: &Verb, yes: bool) -> Result<ExitCode> {
         Verb::Run(options) => run::run(&workspace, options, yes)?,
         // Tests that fail are a result, which has been told.
         Verb::Test(options) => return test::run(&workspace, options, yes),
+        Verb::Vm(options) => return vm::run(&workspace, options, yes),
         Verb::Bench(options) => bench::run(&workspace, options, yes)?,
         Verb::Lint(options) => lint::run(&workspace, options, yes)?,
     }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Targets that touch the machine (BPF, Docker, cgroups) and so run as root.
-const AS_ROOT: [&str; 2] = ["e2e", "budget"];
+const AS_ROOT: [&str; 3] = ["e2e", "kernel", "budget"];
 
 /// How many tests ended how.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

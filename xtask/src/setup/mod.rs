@@ -25,7 +25,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result<()> {
     let lint = if options.lint { Need::LINT } else { &[] };
-    let tests = [Need::BROKER, Need::PROGRAMS].concat();
+    let tests = [Need::BROKER, Need::PROGRAMS, Need::GUEST].concat();
     let needs = [Need::BUILD, Need::CONTAINERS, &tests, Need::DAEMON, lint].concat();
     for need in &needs {
         match need.found(workspace) {

@@ -28,6 +28,7 @@ pub(crate) enum Need {
     KafkaJars,
     Nginx,
     Python,
+    Qemu,
 }
 
 /// How a need is met where it is missing.
@@ -57,6 +58,8 @@ impl Need {
     pub(crate) const BROKER: &[Self] = &[Self::Java, Self::Maven, Self::KafkaJars];
     /// Programs that tests run in containers.
     pub(crate) const PROGRAMS: &[Self] = &[Self::Nginx, Self::Python];
+    /// Virtual machines for the kernel tests.
+    pub(crate) const GUEST: &[Self] = &[Self::Qemu];
     /// `run --demo`.
     pub(crate) const DAEMON: &[Self] = &[Self::Daemon];
     /// `lint`.
@@ -90,6 +93,7 @@ impl Need {
             Self::Nginx => tool::version(workspace, "nginx", &["-v"])
                 .or_else(|| tool::version(workspace, "/usr/sbin/nginx", &["-v"])),
             Self::Python => tool::version(workspace, "/usr/bin/python3", &["--version"]),
+            Self::Qemu => tool::version(workspace, "qemu-system-x86_64", &["--version"]),
         }
     }
 
@@ -108,6 +112,7 @@ impl Need {
             Self::Java => "which runs the test broker",
             Self::Maven => "which fetches the test broker",
             Self::KafkaJars => "the test broker (44 MB)",
+            Self::Qemu => "which boots other kernels for the kernel tests",
             Self::Python => "in which a test container makes system calls of its own",
             Self::Nginx => {
                 "whose logs a test compares with Docker's; its service is kept from starting"
@@ -133,6 +138,7 @@ impl Need {
             Self::Maven => Fix::Package(&["maven"]),
             Self::KafkaJars => Fix::FetchKafka,
             Self::Python => Fix::Package(&["python3"]),
+            Self::Qemu => Fix::Package(&["qemu-system-x86"]),
             Self::Nginx => Fix::IdlePackage("nginx-light", "nginx.service"),
         }
     }
@@ -175,6 +181,7 @@ impl fmt::Display for Need {
             Self::KafkaJars => f.write_str("Apache Kafka"),
             Self::Nginx => f.write_str("nginx"),
             Self::Python => f.write_str("Python"),
+            Self::Qemu => f.write_str("QEMU"),
         }
     }
 }

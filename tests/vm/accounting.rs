@@ -1,0 +1,65 @@
+//! Written = captured + lost, and a loss has its reason.
+
+use anyhow::{Result, ensure};
+use collector::capture::Settings;
+use collector_ebpf::LossReason;
+
+use crate::container::Container;
+use crate::observer::{Observer, same};
+use crate::stage::{Outcome, Stage};
+use crate::workload::body;
+
+/// Bytes of a flood, many times its ring.
+const FLOOD_BYTES: u64 = 400_000;
+const LINE_BYTES: u64 = 100;
+
+pub(crate) fn a_tiny_ring_loses_and_counts(_: &mut Stage) -> Result<Outcome> {
+    let mut observer = Observer::start(&Settings { ring_bytes: 16 << 10, ..Settings::default() })?;
+    let container = Container::new()?;
+    container.run(&["flood", &FLOOD_BYTES.to_string()])?;
+    let seen = observer.collect(&container)?;
+    seen.adds_up()?;
+    let counters = &seen.counters[0];
+    let written = [counters.written_bytes, counters.written_writes];
+    let expected = [FLOOD_BYTES, FLOOD_BYTES / LINE_BYTES];
+    ensure!(written == expected, "written: {written:?}, expected {expected:?}");
+    let captured = [counters.captured_bytes, counters.captured_writes * LINE_BYTES];
+    ensure!(captured == [seen.bytes[0].len() as u64; 2], "captured: {captured:?}");
+    let lost = LossReason::ALL.map(|reason| counters.lost_bytes[reason as usize]);
+    let of_the_ring = lost[LossReason::RingFull as usize] + lost[LossReason::RateLimited as usize];
+    ensure!(of_the_ring > 0, "nothing was lost: the test proves nothing");
+    ensure!(of_the_ring == counters.lost_total_bytes, "lost for other reasons: {lost:?}");
+    // Nobody read while it wrote: what was captured is the beginning.
+    let mut expected = Vec::new();
+    for number in 1..=counters.captured_writes {
+        expected.extend(body::flood_line(number));
+        expected.push(b'\n');
+    }
+    same(&seen.bytes[0], &expected)?;
+    Ok(Outcome::Passed(format!(
+        "{FLOOD_BYTES} written = {} captured + {of_the_ring} lost",
+        counters.captured_bytes
+    )))
+}
+
+/// The first page of a write is in the pipe, but no more in the writer's memory when the call returns.
+pub(crate) fn an_unreadable_page_is_a_fault(stage: &mut Stage) -> Result<Outcome> {
+    const BYTES: usize = 100_000;
+    let observer = stage.observer()?;
+    let container = Container::new()?;
+    let output = container.run_until_told(&["vanishing", &BYTES.to_string()])?;
+    let seen = observer.collect(&container)?;
+    let text = body::text(1, BYTES);
+    same(&output.stdout, &text)?;
+    seen.adds_up()?;
+    let counters = &seen.counters[0];
+    let fault = LossReason::Fault as usize;
+    let lost = counters.lost_bytes[fault];
+    ensure!(lost > 0, "no byte is a fault: {counters:?}");
+    ensure!(counters.written_bytes == BYTES as u64, "written: {}", counters.written_bytes);
+    ensure!(lost == counters.lost_total_bytes, "lost for other reasons: {counters:?}");
+    ensure!(counters.lost_writes[fault] == 1, "not one call with a fault: {counters:?}");
+    // The record with the page is lost as a whole; all after it is there.
+    same(&seen.bytes[0], &text[lost as usize..])?;
+    Ok(Outcome::Passed(format!("{BYTES} written, {lost} lost")))
+}

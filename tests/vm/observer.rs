@@ -1,0 +1,131 @@
+//! The probe at work, and what it saw of one container.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use collector::capture::{Capture, Event, Metrics, Settings};
+use collector::record::CgroupId;
+use collector_ebpf::Counters;
+
+use crate::container::Container;
+
+/// How long the last record of a container may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Records taken at once.
+const BATCH: usize = 4096;
+
+/// A loaded probe.
+pub(crate) struct Observer {
+    capture: Capture,
+}
+
+/// All that the probe saw of a container.
+#[derive(Default)]
+pub(crate) struct Seen {
+    /// The bytes, by stream.
+    pub(crate) bytes: [Vec<u8>; 2],
+    /// Bytes that went by without a buffer, by stream: those that were told of, one by one.
+    pub(crate) unseen: [Vec<u64>; 2],
+    /// The kernel's counts, by stream.
+    pub(crate) counters: [Counters; 2],
+    /// The container's id, as the probe read it from the cgroup's name.
+    pub(crate) id: String,
+    /// Whether the cgroup's beginning and end were told.
+    pub(crate) told: [bool; 2],
+}
+
+impl Observer {
+    /// Loads and attaches it.
+    pub(crate) fn start(settings: &Settings) -> Result<Self> {
+        Ok(Self { capture: Capture::start(settings, Metrics::default())? })
+    }
+
+    /// Removes the container, which has no process any more, and gives what was seen of it.
+    pub(crate) fn collect(&mut self, container: &Container) -> Result<Seen> {
+        container.remove()?;
+        let cgroup = container.cgroup();
+        let mut seen = Seen::default();
+        let end = Instant::now() + PATIENCE;
+        // Where the ring was full, the end was not told: it is in the map, and the ring holds nothing more.
+        while !seen.told[1] {
+            let drained = self.capture.reader.drain(BATCH, |event| seen.take(cgroup, &event));
+            if drained == 0 && (self.is_gone(cgroup) || Instant::now() > end) {
+                break;
+            }
+        }
+        let watched = self.capture.control.watched(cgroup).context("the probe does not know it")?;
+        ensure!(watched.gone, "the probe missed the removal of its cgroup");
+        seen.counters = watched.streams;
+        seen.id = watched.id.map(|id| id.as_str().to_owned()).unwrap_or_default();
+        self.capture.control.forget(cgroup);
+        Ok(seen)
+    }
+
+    /// Whether the probe watches this cgroup as a container's.
+    pub(crate) fn knows(&self, cgroup: CgroupId) -> bool {
+        self.capture.control.watched(cgroup).is_some()
+    }
+
+    fn is_gone(&self, cgroup: CgroupId) -> bool {
+        self.capture.control.watched(cgroup).is_none_or(|watched| watched.gone)
+    }
+}
+
+impl Seen {
+    fn take(&mut self, wanted: CgroupId, event: &Event<'_>) {
+        match *event {
+            Event::Chunk { cgroup, chunk, .. } if cgroup == wanted => {
+                self.bytes[chunk.stream.index()].extend(chunk.payload);
+            }
+            Event::Unseen { cgroup, stream, bytes, .. } if cgroup == wanted => {
+                self.unseen[stream.index()].push(bytes);
+            }
+            Event::Created(cgroup) if cgroup == wanted => self.told[0] = true,
+            Event::Gone(cgroup) if cgroup == wanted => self.told[1] = true,
+            _ => {}
+        }
+    }
+
+    /// Checks that a stream was captured to the byte, in `writes` calls.
+    pub(crate) fn is_exactly(&self, stream: usize, bytes: &[u8], writes: u64) -> Result<()> {
+        self.adds_up()?;
+        same(&self.bytes[stream], bytes)?;
+        let counters = &self.counters[stream];
+        let counted = [counters.captured_bytes, counters.written_writes, counters.lost_total_bytes];
+        let expected = [bytes.len() as u64, writes, 0];
+        ensure!(counted == expected, "captured, writes, lost: {counted:?}, expected {expected:?}");
+        Ok(())
+    }
+
+    /// Checks that written = captured + lost, in bytes and in writes.
+    pub(crate) fn adds_up(&self) -> Result<()> {
+        for counters in &self.counters {
+            let lost: u64 = counters.lost_bytes.iter().sum();
+            let lost_writes: u64 = counters.lost_writes.iter().sum();
+            ensure!(
+                counters.written_bytes == counters.captured_bytes + lost
+                    && counters.written_writes == counters.captured_writes + lost_writes
+                    && lost == counters.lost_total_bytes,
+                "the counters do not add up: {counters:?}"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Checks that two texts are the same; says where they part.
+pub(crate) fn same(found: &[u8], expected: &[u8]) -> Result<()> {
+    if found == expected {
+        return Ok(());
+    }
+    let parted = found.iter().zip(expected).take_while(|(found, expected)| found == expected);
+    let at = parted.count();
+    let show = |text: &[u8]| text[at..text.len().min(at + 60)].escape_ascii().to_string();
+    bail!(
+        "{} bytes, expected {}; they part at {at}: \"{}\", expected \"{}\"",
+        found.len(),
+        expected.len(),
+        show(found),
+        show(expected)
+    )
+}
