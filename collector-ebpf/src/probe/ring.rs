@@ -2,7 +2,7 @@
 
 use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
-use collector_ebpf::{Bucket, CHUNK_BYTES, Header, Kind, NodeCounter, Reader};
+use collector_ebpf::{Bucket, Header, Kind, NodeCounter, RECORD_BYTES, Reader};
 use zerocopy::IntoBytes as _;
 
 use super::account;
@@ -56,16 +56,17 @@ pub(super) fn may_add(
 /// Puts the scratch's header and `payload_bytes` of its payload into the ring.
 #[inline(always)]
 pub(super) fn put(scratch: &mut Scratch, payload_bytes: u64, unread_bytes: u64) -> bool {
-    // Opaque to the compiler, which would reuse a sum made before this check: the verifier does not know the two as one.
-    let payload_bytes = core::hint::black_box(payload_bytes) as usize;
-    if payload_bytes > CHUNK_BYTES {
+    let flags = wake(unread_bytes);
+    // Opaque to the compiler, which would reuse a sum made before this check, and the last thing before the call, or it
+    // would keep the sum on the stack meanwhile: the verifier does not know the two as one.
+    let record_bytes = core::hint::black_box(size_of::<Header>() + payload_bytes as usize);
+    if record_bytes > RECORD_BYTES {
         return false;
     }
     let record = core::ptr::from_ref(scratch).cast::<u8>();
     // SAFETY: `repr(C)`, the payload follows the header without a gap, and the length was checked.
-    let record =
-        unsafe { core::slice::from_raw_parts(record, size_of::<Header>() + payload_bytes) };
-    RING.output::<[u8]>(record, wake(unread_bytes)).is_ok()
+    let record = unsafe { core::slice::from_raw_parts(record, record_bytes) };
+    RING.output::<[u8]>(record, flags).is_ok()
 }
 
 /// The flag that wakes the reader at once.
