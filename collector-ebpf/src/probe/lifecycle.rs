@@ -134,9 +134,9 @@ fn node_id(node: u64) -> Option<u64> {
     read(node, offsets().get(|o| &o.kernfs_id))
 }
 
-/// Takes the container id out of the node's name: `<id>`, or `<prefix>-<id>.scope` with the prefix of one of the known
-/// runtimes, by its length: `crio`, `docker` and `libpod`, `cri-containerd`. (`crio-conmon-…` and `libpod-conmon-…` have
-/// other lengths: they are the log copiers and must not be captured.)
+/// Takes the container id out of the node's name: `<id>` or `<prefix>-<id>`, with or without `.scope`. The prefix is one
+/// of the known runtimes', by its length: `crio`, `docker` and `libpod`, `cri-containerd`. (`crio-conmon-…` and
+/// `libpod-conmon-…` have other lengths: they are the log copiers and must not be captured.)
 #[inline(always)]
 fn read_container_id(node: u64, id: &mut [u8; CONTAINER_ID_BYTES]) -> bool {
     let Some(name) = read::<u64>(node, offsets().get(|o| &o.kernfs_name)) else { return false };
@@ -145,12 +145,11 @@ fn read_container_id(node: u64, id: &mut [u8; CONTAINER_ID_BYTES]) -> bool {
     let length = unsafe {
         bpf_probe_read_kernel_str(text.as_mut_ptr().cast(), NAME_BYTES as u32, name as *const _)
     };
-    let prefix = match length as usize {
-        65 => 0,
-        length => match length.wrapping_sub(CONTAINER_ID_BYTES + SCOPE_BYTES + 1) {
-            prefix @ (5 | 7 | 15) => prefix,
-            _ => return false,
-        },
+    // What is more than the id and the NUL.
+    let prefix = match (length as usize).wrapping_sub(CONTAINER_ID_BYTES + 1) {
+        prefix @ (0 | 5 | 7 | 15) => prefix,
+        both @ (6 | 11 | 13 | 21) => both - SCOPE_BYTES,
+        _ => return false,
     };
     let start = (name + prefix as u64) as *const _;
     // SAFETY: the helper checks the address; `id` has room for the digits.
