@@ -28,6 +28,10 @@ pub(crate) fn programs() -> Result<BTreeMap<String, Program>> {
             text.lines()
                 .find_map(|line| line.strip_prefix(key)?.strip_prefix(':')?.trim().parse().ok())
         };
+        // What attaches a program names it too.
+        if !text.contains("prog_type") {
+            continue;
+        }
         let Some(id) = value("prog_id") else { continue };
         let program =
             Program { verified: value("verified_insns"), skipped: value("recursion_misses") };

@@ -1,6 +1,6 @@
 //! What the tests share, and what each of them says.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use collector::capture::Settings;
 
 use crate::observer::Observer;
@@ -18,15 +18,18 @@ pub(crate) enum Outcome {
 /// The probe that most tests use: it takes a while to load where the CPU is emulated.
 #[derive(Default)]
 pub(crate) struct Stage {
-    observer: Option<Observer>,
+    observer: Option<Result<Observer, String>>,
 }
 
 impl Stage {
-    /// The probe, which is loaded at the first call.
+    /// The probe, which is loaded at the first call, or why it is not: the whole reason only once, for it is long.
     pub(crate) fn observer(&mut self) -> Result<&mut Observer> {
-        match &mut self.observer {
-            Some(observer) => Ok(observer),
-            none => Ok(none.insert(Observer::start(&Settings::default())?)),
+        let is_first = self.observer.is_none();
+        let load = || Observer::start(&Settings::default()).map_err(|error| format!("{error:#}"));
+        match self.observer.get_or_insert_with(load) {
+            Ok(observer) => Ok(observer),
+            Err(reason) if is_first => Err(anyhow!(reason.clone())),
+            Err(_) => Err(anyhow!("the probe is not loaded")),
         }
     }
 }
