@@ -57,7 +57,7 @@ fn embed() -> Result<()> {
 fn build(workspace: &Path, target: &Path) -> Result<()> {
     // The separator keeps flags with blanks whole; the variable overrides any other source of flags.
     let arch = env::var("CARGO_CFG_TARGET_ARCH")?;
-    // v3: the probe numbers records by the fetching atomic add.
+    // v3: what Linux 5.1 and later run.
     let flags = format!(
         "-Cdebuginfo=2\x1f-Clink-arg=--btf\x1f-Ctarget-cpu=v3\x1f--cfg=bpf_target_arch=\"{arch}\""
     );

@@ -95,8 +95,6 @@ pub struct Container {
     pub stdout: FileId,
     /// The object that is stderr; equal to stdout for a terminal.
     pub stderr: FileId,
-    /// The number that the next record gets.
-    pub sequence: u64,
     /// The container's share of a ring under pressure.
     pub bucket: Bucket,
     /// A [`State`].
@@ -107,7 +105,7 @@ pub struct Container {
     pub streams: [Counters; STREAMS],
 }
 
-const _: () = assert!(size_of::<Container>() == 64 + 32 + 8 + 16 + 8 + 2 * 120);
+const _: () = assert!(size_of::<Container>() == 64 + 32 + 16 + 8 + 2 * 120);
 
 impl Container {
     /// A container with this id, of which nothing was seen yet.
@@ -126,7 +124,6 @@ impl Container {
             id,
             stdout: NONE,
             stderr: NONE,
-            sequence: 0,
             bucket: Bucket { tokens_bytes: 0, refilled_ns: 0 },
             state: State::Pending as u32,
             nested: 0,

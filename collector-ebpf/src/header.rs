@@ -71,10 +71,8 @@ pub struct Header {
     pub cgroup_id: u64,
     /// `CLOCK_BOOTTIME` when the call returned, in ns.
     pub time_ns: u64,
-    /// Number of this record among the container's `Write` and `Unseen` records, from 0. A missing number is a record
-    /// that found no room in the ring: [`Header::lost_bytes`] says how much it was.
-    pub sequence: u64,
-    /// Bytes of this stream that were lost since the container began, up to this record.
+    /// Bytes of this stream that were lost since the container began, up to this record: more than the record before
+    /// said means that some in between found no room in the ring.
     pub lost_bytes: u64,
     /// Inode of the written object.
     pub inode: u64,
@@ -108,4 +106,4 @@ pub struct Header {
     pub comm: [u8; 16],
 }
 
-const _: () = assert!(size_of::<Header>() == 104);
+const _: () = assert!(size_of::<Header>() == 96);

@@ -60,6 +60,8 @@ pub struct Settings {
     pub share_bytes_per_second: u64,
     /// Capacity of a bucket, in bytes.
     pub share_burst_bytes: u64,
+    /// Not 0: the kernel has `bpf_get_current_task_btf` (5.11), and lets the probe read what it leads to by plain loads.
+    pub typed_task: u64,
 }
 
 #[cfg(feature = "user")]

@@ -9,7 +9,6 @@ use collector_ebpf::{CHUNK_BYTES, Container, FileId, Header, Kind, LossReason, S
 
 use super::account;
 use super::first_loss::FirstLoss;
-use super::kernel::take_next;
 use super::maps::{CONTAINERS, SCRATCH, Scratch};
 use super::ring;
 
@@ -90,7 +89,6 @@ pub(super) fn report_unseen(container: &mut Container, write: &Write) {
     account::lost(counters, write.written_bytes, LossReason::Unseen);
     account::finished(counters, FirstLoss::new(LossReason::Unseen));
     let lost_bytes = counters.lost_total_bytes;
-    let sequence = take_next(&mut container.sequence);
     let (unread_bytes, now_ns) = (ring::unread_bytes(), ring::now_ns());
     if !ring::may_add(&mut container.bucket, unread_bytes, size_of::<Header>() as u64, now_ns) {
         // The stream's next record says that bytes were lost before it.
@@ -98,7 +96,6 @@ pub(super) fn report_unseen(container: &mut Container, write: &Write) {
     }
     ring::announce(Kind::Unseen, ring::wake(unread_bytes), |header| {
         header.cgroup_id = write.root;
-        header.sequence = sequence;
         header.lost_bytes = lost_bytes;
         header.inode = write.id.inode;
         header.device = write.id.device;
@@ -296,7 +293,7 @@ fn copy(scratch: &mut Scratch, offset: u64, address: u64, bytes: u64) -> bool {
     unsafe { bpf_probe_read_user(destination.cast(), bytes as u32, address as *const _) == 0 }
 }
 
-/// Numbers the record, asks for room, sends it, and counts what came of it.
+/// Asks for room for the record, sends it, and counts what came of it.
 #[inline(always)]
 fn put(
     container: &mut Container,
@@ -305,7 +302,6 @@ fn put(
     bytes: u64,
 ) -> Result<(), LossReason> {
     let counters = &mut container.streams[stream as usize];
-    scratch.header.sequence = take_next(&mut container.sequence);
     scratch.header.lost_bytes = counters.lost_total_bytes;
     scratch.header.captured_bytes = bytes as u32;
     let unread_bytes = ring::unread_bytes();

@@ -4,7 +4,7 @@ use core::intrinsics::{AtomicOrdering, atomic_xadd};
 use core::ptr;
 
 use aya_ebpf::helpers::bpf_probe_read_kernel;
-use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
+use aya_ebpf::helpers::generated::{bpf_get_current_task, bpf_get_current_task_btf};
 use collector_ebpf::{Offsets, Settings};
 
 use super::maps::{OFFSETS, SETTINGS};
@@ -40,17 +40,32 @@ impl<T> Volatile<T> {
     }
 }
 
-/// The current task, as a pointer whose type the verifier knows. Linux 5.11.
+/// Whether the verifier knows the type of the current task. It takes the answer for the constant that it is, and does not
+/// look at what is behind the other one: so a kernel may lack the helper there.
 #[inline(always)]
-pub(super) fn current_task() -> *const u8 {
-    // SAFETY: the helper has no preconditions.
-    unsafe { bpf_get_current_task_btf().cast() }
+fn has_typed_task() -> bool {
+    settings().get(|s| &s.typed_task) != 0
 }
 
-/// Reads a field of a kernel object whose type the verifier knows: a plain load, which a fault turns into 0, where
-/// [`read`] is a call of a helper. What it gives is of a known type again if it is a pointer to a struct.
+/// The current task; where possible as a pointer whose type the verifier knows.
+#[inline(always)]
+pub(super) fn current_task() -> *const u8 {
+    if has_typed_task() {
+        // SAFETY: the helper has no preconditions.
+        unsafe { bpf_get_current_task_btf().cast() }
+    } else {
+        // SAFETY: as above.
+        unsafe { bpf_get_current_task() as *const u8 }
+    }
+}
+
+/// Reads a field of the current task, or of what one of its fields points to. Where the verifier knows the type that is a
+/// plain load, which a fault turns into 0, and gives a pointer of known type again; else a call of a helper.
 #[inline(always)]
 pub(super) fn field<T: Copy>(base: *const u8, offset: u32) -> Option<T> {
+    if !has_typed_task() {
+        return read(base as u64, offset);
+    }
     if base.is_null() {
         return None;
     }
@@ -68,18 +83,11 @@ pub(super) fn read<T>(base: u64, offset: u32) -> Option<T> {
     unsafe { bpf_probe_read_kernel((base + u64::from(offset)) as *const T) }.ok()
 }
 
-/// Adds to a counter that other CPUs add to as well.
+/// Adds to a counter that other CPUs add to as well. What it was before is not asked for: that takes Linux 5.12.
 #[inline(always)]
 pub(super) fn add(counter: &mut u64, value: u64) {
     // SAFETY: `counter` is valid and aligned.
     let _before = unsafe {
         atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(ptr::from_mut(counter), value)
     };
-}
-
-/// Takes the counter's value and adds one. Needs the fetching form of the instruction: Linux 5.12.
-#[inline(always)]
-pub(super) fn take_next(counter: &mut u64) -> u64 {
-    // SAFETY: `counter` is valid and aligned.
-    unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::AcqRel }>(ptr::from_mut(counter), 1) }
 }

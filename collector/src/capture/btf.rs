@@ -8,6 +8,7 @@ use std::collections::HashMap;
 const MAGIC: u16 = 0xeb9f;
 const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
+const KIND_ENUM: u32 = 6;
 /// Anonymous members nest a few levels deep; a malformed file might nest for ever.
 const MAX_DEPTH: usize = 16;
 
@@ -92,6 +93,13 @@ impl<'a> Btf<'a> {
         (bits % 8 == 0).then_some(bits / 8)
     }
 
+    /// Whether some enum has a value of this name.
+    pub(super) fn has_enumerator(&self, name: &str) -> bool {
+        let enums = self.types.iter().filter(|entry| entry.kind() == KIND_ENUM);
+        let mut values = enums.flat_map(|entry| entry.tail.chunks_exact(8));
+        values.any(|value| word(value, 0).is_ok_and(|at| self.string(at) == name.as_bytes()))
+    }
+
     /// Offset in bits, and type, of a member.
     fn member(&self, id: u32, field: &[u8], depth: usize) -> Option<(u32, u32)> {
         let structure = self.types.get(id as usize)?;
@@ -140,7 +148,7 @@ fn tail_bytes(kind: u32, members: u32) -> Result<usize, BtfError> {
         1 | 14 | 17 => 4,          // integer, variable, declaration tag
         3 => 12,                   // array
         KIND_STRUCT | KIND_UNION | 15 | 19 => members * 12, // data section, 64-bit enum
-        6 | 13 => members * 8,     // enum, function prototype
+        KIND_ENUM | 13 => members * 8, // function prototype
         kind => return Err(BtfError::Kind(kind)),
     })
 }
@@ -149,9 +157,10 @@ fn tail_bytes(kind: u32, members: u32) -> Result<usize, BtfError> {
 mod tests {
     use super::{Btf, BtfError};
 
-    /// `struct s { int a; union { int b; struct { int c, d; } } ; const struct t e; }`, `struct t { int f, g; }`
+    /// `struct s { int a; union { int b; struct { int c, d; } } ; const struct t e; }`, `struct t { int f, g; }`,
+    /// `enum { H, I }`
     fn sample() -> Vec<u8> {
-        let strings = b"\0s\0a\0b\0c\0d\0e\0t\0f\0g\0int\0";
+        let strings = b"\0s\0a\0b\0c\0d\0e\0t\0f\0g\0int\0H\0I\0";
         let at = |name: &[u8]| {
             let mut key = name.to_vec();
             key.push(0);
@@ -165,6 +174,7 @@ mod tests {
         words.extend([0, 10 << 24, 4]); // 5: const t
         let s = [at(b"s"), structure | 3, 20, at(b"a"), 1, 0, 0, 3, 32, at(b"e"), 5, 96];
         words.extend(s);
+        words.extend([0, 6 << 24 | 2, 4, at(b"H"), 0, at(b"I"), 1]); // 7: enum
         let mut data = vec![0x9f, 0xeb, 1, 0];
         let types = words.len() as u32 * 4;
         for word in [24, 0, types, types, strings.len() as u32].into_iter().chain(words) {
@@ -182,6 +192,16 @@ mod tests {
         assert_eq!([offset("a"), offset("b"), offset("c")], [Some(0), Some(4), Some(4)]);
         assert_eq!([offset("d"), offset("e"), offset("e.g")], [Some(8), Some(12), Some(16)]);
         assert_eq!([offset("x"), offset("a.b"), btf.offset("u", "a")], [None; 3]);
+    }
+
+    #[test]
+    fn finds_values_of_enums() {
+        let data = sample();
+        let btf = Btf::parse(&data).unwrap();
+        assert_eq!(
+            ["H", "I", "a", ""].map(|name| btf.has_enumerator(name)),
+            [true, true, false, false]
+        );
     }
 
     #[test]

@@ -14,7 +14,8 @@ pub enum Event<'a> {
         cgroup: CgroupId,
         /// Bytes of the stream that were lost since its container began, up to this chunk.
         lost_bytes: u64,
-        /// The bytes, and who wrote them. `lost_before_bytes` is left at 0: it takes the stream's state to know it.
+        /// The bytes, and who wrote them. `sequence` and `lost_before_bytes` are left at 0: they take the state of the
+        /// reader and of the stream.
         chunk: Chunk<'a>,
     },
     /// A write that has no bytes to copy; they are in `lost_bytes` already.
@@ -110,7 +111,7 @@ fn chunk<'a>(
             uid: header.uid,
             comm: header.comm,
         }),
-        sequence: header.sequence,
+        sequence: 0,
         write_bytes: header.written_bytes,
         offset_bytes: header.offset_bytes,
         lost_before_bytes: 0,

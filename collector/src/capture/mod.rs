@@ -111,9 +111,8 @@ impl Capture {
     /// Loads and attaches the probe, makes sure that it sees a write of this process, and begins to watch containers
     /// that are made from now on.
     pub fn start(settings: &Settings, metrics: Metrics) -> Result<Self, Error> {
-        let offsets = offsets::resolve(&settings.btf)?;
-        let Parts { mut probe, btf, ring, control, reader_state } =
-            probe::load(settings, &offsets)?;
+        let kernel = offsets::resolve(&settings.btf)?;
+        let Parts { mut probe, btf, ring, control, reader_state } = probe::load(settings, &kernel)?;
         let mut reader = Reader::new(ring, reader_state, settings.wake_interval, metrics);
         self_test::run(&mut reader, &control)?;
         probe.begin(&btf)?;

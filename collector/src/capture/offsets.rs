@@ -38,8 +38,16 @@ pub enum OffsetsError {
     },
 }
 
+/// What the probe has to know of the kernel.
+pub(super) struct Kernel {
+    /// Where the fields are.
+    pub(super) offsets: Offsets,
+    /// Whether programs get the current task as a pointer of known type: Linux 5.11.
+    pub(super) has_typed_task: bool,
+}
+
 /// Finds every field that the probe reads, or names all that are missing.
-pub(super) fn resolve(path: &Path) -> Result<Offsets, OffsetsError> {
+pub(super) fn resolve(path: &Path) -> Result<Kernel, OffsetsError> {
     let data =
         fs::read(path).map_err(|source| OffsetsError::Read { path: path.to_owned(), source })?;
     let btf = Btf::parse(&data)
@@ -72,5 +80,8 @@ pub(super) fn resolve(path: &Path) -> Result<Offsets, OffsetsError> {
         kernfs_name: find("kernfs_node", &["name"]),
         kernfs_parent: find("kernfs_node", &["__parent", "parent"]),
     };
-    if fields.is_empty() { Ok(offsets) } else { Err(OffsetsError::Missing { fields }) }
+    if !fields.is_empty() {
+        return Err(OffsetsError::Missing { fields });
+    }
+    Ok(Kernel { offsets, has_typed_task: btf.has_enumerator("BPF_FUNC_get_current_task_btf") })
 }

@@ -6,8 +6,9 @@ use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf};
 use aya::programs::{BtfTracePoint, ProgramError};
 use aya::{Btf, BtfError, Ebpf, EbpfError, EbpfLoader};
 use aya_log::EbpfLogger;
-use collector_ebpf::{Offsets, RECORD_BYTES, Settings as ProbeSettings};
+use collector_ebpf::{RECORD_BYTES, Settings as ProbeSettings};
 
+use super::offsets::Kernel;
 use super::ring::ReaderState;
 use super::{Control, Settings};
 
@@ -43,7 +44,7 @@ pub enum ProbeError {
     Btf(#[source] BtfError),
     /// Maps or object refused.
     #[error(
-        "failed to load the probe; it needs CAP_BPF and CAP_PERFMON (or root), and Linux 5.12 or later: \
+        "failed to load the probe; it needs CAP_BPF and CAP_PERFMON (or root), and Linux 5.10 or later: \
          see `writetap doctor`"
     )]
     Load(#[source] EbpfError),
@@ -99,8 +100,8 @@ pub(super) struct Parts {
     pub(super) reader_state: ReaderState,
 }
 
-/// Loads the probe with this kernel's offsets and attaches every program but the one that begins to watch.
-pub(super) fn load(settings: &Settings, offsets: &Offsets) -> Result<Parts, ProbeError> {
+/// Loads the probe for this kernel and attaches every program but the one that begins to watch.
+pub(super) fn load(settings: &Settings, kernel: &Kernel) -> Result<Parts, ProbeError> {
     if OBJECT.is_empty() {
         return Err(ProbeError::Absent);
     }
@@ -117,11 +118,12 @@ pub(super) fn load(settings: &Settings, offsets: &Offsets) -> Result<Parts, Prob
         share_bytes_per_second: settings.share_bytes_per_second,
         // A bucket that cannot hold a full record would refuse it for ever.
         share_burst_bytes: settings.share_burst_bytes.max(RECORD_BYTES as u64),
+        typed_task: u64::from(kernel.has_typed_task),
     };
     let containers = settings.max_containers;
     let mut ebpf = EbpfLoader::new()
         .btf(Some(&btf))
-        .override_global("OFFSETS", offsets, true)
+        .override_global("OFFSETS", &kernel.offsets, true)
         .override_global("SETTINGS", &policy, true)
         .map_max_entries("RING", bytes)
         .map_max_entries("CONTAINERS", containers)

@@ -32,6 +32,8 @@ pub struct Reader {
     edges: Option<OwnedFd>,
     wake_interval: Duration,
     quiet_ticks: u32,
+    /// The number that the next chunk gets.
+    sequence: u64,
     clock: Clock,
     kept_house: Instant,
     metrics: Metrics,
@@ -56,7 +58,17 @@ impl Reader {
             })
             .ok();
         let (clock, kept_house) = (Clock::now(), Instant::now());
-        Self { ring, state, edges, wake_interval, quiet_ticks: 0, clock, kept_house, metrics }
+        Self {
+            ring,
+            state,
+            edges,
+            wake_interval,
+            quiet_ticks: 0,
+            sequence: 0,
+            clock,
+            kept_house,
+            metrics,
+        }
     }
 
     /// Hands over at most `limit` records in the order of the ring and returns how many there were.
@@ -69,7 +81,13 @@ impl Reader {
             records += 1;
             bytes += record.len();
             match decode(&record, |boot_ns| clock.wall(boot_ns)) {
-                Ok(event) => take(event),
+                Ok(mut event) => {
+                    if let Event::Chunk { chunk, .. } = &mut event {
+                        chunk.sequence = self.sequence;
+                        self.sequence += 1;
+                    }
+                    take(event);
+                }
                 Err(error) => {
                     if self.metrics.invalid_records.inc() == 0 {
                         tracing::error!(%error, "a record of the probe is unreadable and dropped");

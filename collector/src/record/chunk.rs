@@ -98,7 +98,7 @@ pub struct Chunk<'a> {
     pub time: Timestamp,
     /// Who wrote, where the source knows.
     pub writer: Option<Writer>,
-    /// Number of this chunk in its container, ascending; the source's position of it.
+    /// Number of this chunk among those of its source, ascending.
     pub sequence: u64,
     /// Length of the whole write that this chunk is of, in bytes.
     pub write_bytes: u32,

@@ -97,9 +97,8 @@ impl Default for Roots {
     }
 }
 
-/// The oldest kernel with the atomic addition that returns what was there, by which the probe numbers records:
-/// <https://docs.kernel.org/bpf/standardization/instruction-set.html#atomic-operations>, Linux 5.12.
-const OLDEST_KERNEL: (u32, u32) = (5, 12);
+/// The oldest kernel that the probe is tested on. It needs the ring buffer and the clock of 5.8.
+const OLDEST_KERNEL: (u32, u32) = (5, 10);
 
 /// Looks at everything that the configuration needs, and loads the probe for a moment.
 pub fn examine(config: &Config, roots: &Roots) -> Report {
