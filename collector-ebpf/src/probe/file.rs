@@ -2,7 +2,7 @@
 
 use collector_ebpf::FileId;
 
-use super::kernel::{current_task, field, offsets, read};
+use super::kernel::{current_task, field, has_typed_task, offsets, read};
 
 const S_IFMT: u16 = 0o170_000;
 const S_IFIFO: u16 = 0o010_000;
@@ -23,13 +23,11 @@ impl File {
     /// What `fd` is open on in the current task now, which another thread may have changed since the call began.
     #[inline(always)]
     pub(super) fn of_current(fd: u64) -> Option<Self> {
-        let files: *const u8 = field(current_task(), offsets().get(|o| &o.task_files))?;
-        let table: *const u8 = field(files, offsets().get(|o| &o.files_fdt))?;
-        let limit: u32 = field(table, offsets().get(|o| &o.fdt_max_fds))?;
+        let table = if has_typed_task() { table::<true>() } else { table::<false>() };
+        let (descriptors, limit) = table?;
         if fd >= u64::from(limit) {
             return None;
         }
-        let descriptors: u64 = field(table, offsets().get(|o| &o.fdt_fd))?;
         let file: u64 = read(descriptors + fd * 8, 0)?;
         let inode: u64 = read(file, offsets().get(|o| &o.file_inode))?;
         Some(Self { file, inode })
@@ -83,4 +81,14 @@ impl File {
     fn mode(self) -> u16 {
         read(self.inode, offsets().get(|o| &o.inode_mode)).unwrap_or(0)
     }
+}
+
+/// The address of the current task's descriptors, and how many there are.
+#[inline(always)]
+fn table<const TYPED: bool>() -> Option<(u64, u32)> {
+    let task = current_task::<TYPED>();
+    let files: *const u8 = field::<TYPED, _>(task, offsets().get(|o| &o.task_files))?;
+    let table: *const u8 = field::<TYPED, _>(files, offsets().get(|o| &o.files_fdt))?;
+    let limit: u32 = field::<TYPED, _>(table, offsets().get(|o| &o.fdt_max_fds))?;
+    Some((field::<TYPED, _>(table, offsets().get(|o| &o.fdt_fd))?, limit))
 }

@@ -43,14 +43,14 @@ impl<T> Volatile<T> {
 /// Whether the verifier knows the type of the current task. It takes the answer for the constant that it is, and does not
 /// look at what is behind the other one: so a kernel may lack the helper there.
 #[inline(always)]
-fn has_typed_task() -> bool {
+pub(super) fn has_typed_task() -> bool {
     settings().get(|s| &s.typed_task) != 0
 }
 
-/// The current task; where possible as a pointer whose type the verifier knows.
+/// The current task, as a pointer whose type the verifier knows if it is `TYPED`.
 #[inline(always)]
-pub(super) fn current_task() -> *const u8 {
-    if has_typed_task() {
+pub(super) fn current_task<const TYPED: bool>() -> *const u8 {
+    if TYPED {
         // SAFETY: the helper has no preconditions.
         unsafe { bpf_get_current_task_btf().cast() }
     } else {
@@ -59,11 +59,11 @@ pub(super) fn current_task() -> *const u8 {
     }
 }
 
-/// Reads a field of the current task, or of what one of its fields points to. Where the verifier knows the type that is a
-/// plain load, which a fault turns into 0, and gives a pointer of known type again; else a call of a helper.
+/// Reads a field of the current task, or of what one of its fields points to. Where the type is known that is a plain
+/// load, which a fault turns into 0, and gives a pointer of known type again; else a call of a helper.
 #[inline(always)]
-pub(super) fn field<T: Copy>(base: *const u8, offset: u32) -> Option<T> {
-    if !has_typed_task() {
+pub(super) fn field<const TYPED: bool, T: Copy>(base: *const u8, offset: u32) -> Option<T> {
+    if !TYPED {
         return read(base as u64, offset);
     }
     if base.is_null() {

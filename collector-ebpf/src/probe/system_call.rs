@@ -7,7 +7,7 @@ use super::account;
 use super::arch::{self, Call};
 use super::copy::{self, Source, Write};
 use super::file::File;
-use super::kernel::{current_task, field, offsets};
+use super::kernel::{current_task, field, has_typed_task, offsets};
 use super::maps::{CGROUPS, CONTAINERS, FILES};
 use super::ring;
 
@@ -108,6 +108,12 @@ fn discover(container: &mut Container, root: u64, descriptor: u64, file: File, i
 /// A 32-bit call has other numbers and other iovecs.
 #[inline(always)]
 fn is_compat() -> bool {
-    let status: u32 = field(current_task(), offsets().get(|o| &o.task_status)).unwrap_or(0);
+    let status = if has_typed_task() { status::<true>() } else { status::<false>() };
     status & arch::TS_COMPAT != 0
+}
+
+#[inline(always)]
+fn status<const TYPED: bool>() -> u32 {
+    let task = current_task::<TYPED>();
+    field::<TYPED, _>(task, offsets().get(|o| &o.task_status)).unwrap_or(0)
 }
