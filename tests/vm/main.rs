@@ -8,6 +8,7 @@
 mod workload;
 
 mod accounting;
+mod agent;
 mod baseline;
 mod container;
 mod guest;
@@ -67,6 +68,7 @@ const TESTS: &[(&str, Test)] = &[
     ("unseen::splice", unseen::splice),
     ("unseen::vmsplice", unseen::vmsplice),
     ("unseen::tee", unseen::tee),
+    ("agent::prints_every_line", agent::prints_every_line),
     ("skipped::rivals_on_one_cpu", skipped::rivals_on_one_cpu),
 ];
 
@@ -75,6 +77,10 @@ fn main() -> ExitCode {
         guest::run(tests);
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|verb| verb == "writetap") {
+        let environment = |name: &str| std::env::var(name).ok();
+        return collector::cli::main(std::env::args_os().skip(1), &environment);
+    }
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments[..] {
         ["--list", ref filter @ ..] => list(filter),

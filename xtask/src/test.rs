@@ -14,6 +14,7 @@ use crate::{
     command::{self, Step},
     setup::{self, Need, kafka},
     suite::{self, Tally},
+    vm,
     workspace::Workspace,
 };
 
@@ -24,9 +25,10 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result<ExitCode> {
-    let needs = [Need::BUILD, Need::CONTAINERS, Need::BROKER, Need::PROGRAMS].concat();
-    setup::ensure(workspace, &needs, yes)?;
     let filter = options.filter.as_deref();
+    let guest = if filter.is_none() { Need::GUEST } else { &[] };
+    let needs = [Need::BUILD, Need::CONTAINERS, Need::BROKER, Need::PROGRAMS, guest].concat();
+    setup::ensure(workspace, &needs, yes)?;
     let binaries = build(workspace)?;
     if filter.is_none() {
         check_fuzz_targets(workspace)?;
@@ -48,6 +50,13 @@ pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result
         }
         sum += tally;
     }
+    if let (None, Some(kernel)) = (filter, binaries.iter().find(|test| test.name == vm::TARGET)) {
+        let tally = vm::usual(workspace, kernel)?;
+        if tally.failed > 0 {
+            failed.push("kernel tests in virtual machines".to_owned());
+        }
+        sum += tally;
+    }
     let good = failed.is_empty() && !sum.is_empty();
     if !failed.is_empty() {
         eprintln!("error: failed: {}", failed.join(", "));
@@ -63,8 +72,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result
 fn build(workspace: &Workspace) -> Result<Vec<Binary>> {
     let step = Step::begin("build the tests");
     let mut binaries = Vec::new();
-    // By name the second time, because `e2e` keeps out of a plain `cargo test`.
-    for target in [&[][..], &["--test", "e2e"]] {
+    // By name the second time, because they keep out of a plain `cargo test`.
+    for target in [&[][..], &["--test", "e2e", "--test", vm::TARGET]] {
         let mut build = cargo::cargo(workspace);
         build.args(["test", "--locked", "--workspace", "--no-run"]).args(target);
         binaries.extend(cargo::binaries(&mut build)?);

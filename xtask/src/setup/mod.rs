@@ -13,7 +13,7 @@ use std::io::{IsTerminal as _, Write as _, stderr, stdin};
 use anyhow::{Result, bail};
 use clap::Args;
 
-pub(crate) use self::need::Need;
+pub(crate) use self::need::{DEBIAN_KEYS, Need};
 use crate::workspace::Workspace;
 
 #[derive(Args)]

@@ -1,6 +1,6 @@
 //! What building, running, testing and checking need: one place for names, versions and reasons.
 
-use std::fmt;
+use std::{fmt, path::Path};
 
 use super::{docker, kafka, tool};
 use crate::workspace::Workspace;
@@ -8,6 +8,8 @@ use crate::workspace::Workspace;
 /// The linker whose LLVM is that of the pinned toolchain (22): 0.11 and later need another.
 const BPF_LINKER: &str = "0.10.3";
 const CARGO_DENY: &str = "0.20.2";
+/// The keys that sign Debian's package lists.
+pub(crate) const DEBIAN_KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// One thing that has to be on the machine.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,6 +31,7 @@ pub(crate) enum Need {
     Nginx,
     Python,
     Qemu,
+    DebianKeys,
 }
 
 /// How a need is met where it is missing.
@@ -59,7 +62,7 @@ impl Need {
     /// Programs that tests run in containers.
     pub(crate) const PROGRAMS: &[Self] = &[Self::Nginx, Self::Python];
     /// Virtual machines for the kernel tests.
-    pub(crate) const GUEST: &[Self] = &[Self::Qemu];
+    pub(crate) const GUEST: &[Self] = &[Self::Qemu, Self::DebianKeys];
     /// `run --demo`.
     pub(crate) const DAEMON: &[Self] = &[Self::Daemon];
     /// `lint`.
@@ -94,6 +97,7 @@ impl Need {
                 .or_else(|| tool::version(workspace, "/usr/sbin/nginx", &["-v"])),
             Self::Python => tool::version(workspace, "/usr/bin/python3", &["--version"]),
             Self::Qemu => tool::version(workspace, "qemu-system-x86_64", &["--version"]),
+            Self::DebianKeys => Path::new(DEBIAN_KEYS).is_file().then(|| DEBIAN_KEYS.to_owned()),
         }
     }
 
@@ -113,6 +117,7 @@ impl Need {
             Self::Maven => "which fetches the test broker",
             Self::KafkaJars => "the test broker (44 MB)",
             Self::Qemu => "which boots other kernels for the kernel tests",
+            Self::DebianKeys => "by which those kernels are checked",
             Self::Python => "in which a test container makes system calls of its own",
             Self::Nginx => {
                 "whose logs a test compares with Docker's; its service is kept from starting"
@@ -139,6 +144,7 @@ impl Need {
             Self::KafkaJars => Fix::FetchKafka,
             Self::Python => Fix::Package(&["python3"]),
             Self::Qemu => Fix::Package(&["qemu-system-x86"]),
+            Self::DebianKeys => Fix::Package(&["debian-archive-keyring"]),
             Self::Nginx => Fix::IdlePackage("nginx-light", "nginx.service"),
         }
     }
@@ -182,6 +188,7 @@ impl fmt::Display for Need {
             Self::Nginx => f.write_str("nginx"),
             Self::Python => f.write_str("Python"),
             Self::Qemu => f.write_str("QEMU"),
+            Self::DebianKeys => f.write_str("the keys of Debian's archives"),
         }
     }
 }

@@ -138,7 +138,7 @@ mod tests {
                       81ED00000000000000000000000100000000000000050000000000000000000000000000000000000002\
                       00000000a\0";
         assert_eq!(String::from_utf8_lossy(&bytes[..112]), header);
-        assert_eq!(&bytes[112..126], b"12345\0\0\0070701");
+        assert_eq!(&bytes[112..126], b"12345\0\0\x00070701");
         assert!(bytes.windows(11).any(|window| window == b"TRAILER!!!\0"));
         assert_eq!(bytes.len() % 4, 0);
     }

@@ -13,11 +13,11 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{
     command::{self, Step},
+    setup::DEBIAN_KEYS,
     workspace::Workspace,
 };
 
 const MIRROR: &str = "http://deb.debian.org";
-const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const REMEDY: &str =
     "Debian's mirror must be reached; `--kernel-image PATH` boots any other kernel without it";
 
@@ -81,7 +81,7 @@ impl Apt {
             fs::create_dir_all(apt.dir.join(dir))?;
         }
         let source =
-            format!("deb [arch=amd64 signed-by={KEYRING}] {MIRROR}/{archive} {suite} main\n");
+            format!("deb [arch=amd64 signed-by={DEBIAN_KEYS}] {MIRROR}/{archive} {suite} main\n");
         fs::write(apt.dir.join("sources.list"), source)?;
         // No package is installed, as far as this apt knows.
         fs::write(apt.dir.join("status"), "")?;
@@ -135,21 +135,21 @@ fn packages(dir: &Path) -> Result<Vec<PathBuf>> {
 /// The package with the newest image of `release`. From 7.0 on the image is in `linux-binary-…`, and `linux-image-…`
 /// is empty.
 fn newest<'a>(names: impl Iterator<Item = &'a str>, release: &str) -> Option<&'a str> {
-    let version = |name: &'a str| {
-        let rest =
-            ["linux-binary-", "linux-image-"].iter().find_map(|kind| name.strip_prefix(kind))?;
-        let version = rest.strip_suffix("-unsigned").unwrap_or(rest).strip_suffix("-amd64")?;
-        let rest = version.strip_prefix(release)?.strip_prefix('.')?;
-        // Not the flavours: `6.1.0-50-cloud`, `-rt`.
-        let plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-        let numbers: Vec<&str> = rest.split(['.', '-', '+']).collect();
-        let known = |part: &&str| plain(part) || part.starts_with("deb") || part.starts_with("bpo");
-        numbers.iter().all(|part| known(&part)).then(|| {
-            let numbers: Vec<u32> = numbers.iter().filter_map(|part| part.parse().ok()).collect();
-            (numbers, name.starts_with("linux-binary-"), name.ends_with("-unsigned"))
-        })
-    };
-    names.filter_map(|name| Some((version(name)?, name))).max().map(|(_, name)| name)
+    let known = names.filter_map(|name| {
+        Some((version(name, release)?, name.starts_with("linux-binary-"), name))
+    });
+    known.max().map(|(.., name)| name)
+}
+
+/// What follows `release` in the version of a package's image: `50` of 6.1.0-50, `107` of 6.12.107+deb13. `None` for
+/// other packages, and for flavours: 6.1.0-50-cloud, -rt.
+fn version(package: &str, release: &str) -> Option<Vec<u32>> {
+    let image =
+        ["linux-binary-", "linux-image-"].iter().find_map(|kind| package.strip_prefix(kind))?;
+    let image = image.strip_suffix("-unsigned").unwrap_or(image).strip_suffix("-amd64")?;
+    let rest = image.strip_prefix(release)?.strip_prefix('.')?;
+    let (numbers, _suite) = rest.split_once('+').unwrap_or((rest, ""));
+    numbers.split(['.', '-']).map(|number| number.parse().ok()).collect()
 }
 
 /// Takes the image out of the package.

@@ -9,6 +9,7 @@ mod qemu;
 mod verdict;
 
 use std::{
+    fs::File,
     io::{Write as _, stdout},
     path::PathBuf,
     process::{Command, ExitCode},
@@ -34,7 +35,7 @@ pub(crate) const TARGET: &str = "kernel";
 /// Lines of a console that a failure shows.
 const TAIL_LINES: usize = 40;
 
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct Options {
     /// A Linux release of Debian's, such as 6.1; may be given again [default: 6.1 and 7.3]
     #[arg(long = "kernel", value_name = "RELEASE")]
@@ -59,26 +60,44 @@ pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result
     let binary = build(workspace)?;
     let filter = options.filter.as_deref();
     let expected = expected(&binary, filter)?;
-    let mut sum = Tally::default();
-    if options.host {
-        sum = host(&binary, filter, &expected)?;
+    let sum = if options.host {
+        host(&binary, filter, &expected)?
     } else {
-        let initramfs = workspace.cache("vm")?.join("initramfs");
-        initramfs::write(&binary.path, &initramfs)?;
-        for (name, image) in images(workspace, options)? {
-            let step = Step::begin(format!("kernel tests in Linux {name}"));
-            let arguments: Vec<&str> = filter.into_iter().collect();
-            let console = qemu::boot(&image, &initramfs, &arguments, options.kvm, |line| {
-                if let Some(report) = Report::parse(line) {
-                    eprintln!("{report}");
-                }
-            })?;
-            sum += judge(&name, &console, &expected);
-            step.end();
-        }
-    }
+        boot_all(&binary, filter, &expected, &images(workspace, options)?, options.kvm)?
+    };
     writeln!(stdout(), "{sum}")?;
     Ok(if sum.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Runs every test of `binary`, which was built already, in the kernels for every day.
+pub(crate) fn usual(workspace: &Workspace, binary: &Binary) -> Result<Tally> {
+    let images = images(workspace, &Options::default())?;
+    boot_all(binary, None, &expected(binary, None)?, &images, false)
+}
+
+/// Boots one kernel after the other: each takes a CPU for itself.
+fn boot_all(
+    binary: &Binary,
+    filter: Option<&str>,
+    expected: &[String],
+    images: &[(String, PathBuf)],
+    kvm: bool,
+) -> Result<Tally> {
+    let initramfs = binary.path.with_extension("initramfs");
+    initramfs::write(&binary.path, &initramfs)?;
+    let mut sum = Tally::default();
+    for (name, image) in images {
+        let step = Step::begin(format!("kernel tests in Linux {name}"));
+        let arguments: Vec<&str> = filter.into_iter().collect();
+        let console = qemu::boot(image, &initramfs, &arguments, kvm, |line| {
+            if let Some(report) = Report::parse(line) {
+                eprintln!("{report}");
+            }
+        })?;
+        sum += judge(name, &console, expected);
+        step.end();
+    }
+    Ok(sum)
 }
 
 /// Builds the tests.
@@ -112,6 +131,11 @@ fn images(workspace: &Workspace, options: &Options) -> Result<Vec<(String, PathB
     if releases.is_empty() {
         releases.extend(kernel::USUAL);
     }
+    // Clones share the cache, one at a time.
+    let lock = workspace.cache("vm")?.join("lock");
+    let lock =
+        File::create(&lock).with_context(|| format!("failed to open `{}`", lock.display()))?;
+    lock.lock().context("failed to lock the cache of kernels")?;
     // All of them first: a mirror that does not answer is told before the first boot.
     let image = |release| Ok((String::from(release), kernel::image(workspace, release)?));
     releases.into_iter().map(image).collect()
@@ -125,7 +149,7 @@ fn host(binary: &Binary, filter: Option<&str>, expected: &[String]) -> Result<Ta
     for report in text.lines().filter_map(Report::parse) {
         eprintln!("{report}");
     }
-    Ok(tell(Verdict::of(&text, expected), &text))
+    Ok(tell(&Verdict::of(&text, expected), &text))
 }
 
 /// Judges a guest's run.
@@ -135,11 +159,11 @@ fn judge(name: &str, console: &Console, expected: &[String]) -> Tally {
         let seconds = console.elapsed.as_secs();
         verdict.fail(format!("Linux {name} was still running after {seconds} s"));
     }
-    tell(verdict, &console.text)
+    tell(&verdict, &console.text)
 }
 
 /// Says what a person has to know of a verdict.
-fn tell(verdict: Verdict, text: &str) -> Tally {
+fn tell(verdict: &Verdict, text: &str) -> Tally {
     if !verdict.problems.is_empty() {
         let lines: Vec<&str> = text.lines().collect();
         eprintln!("    the console's end:");

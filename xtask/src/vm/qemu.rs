@@ -13,6 +13,8 @@ use anyhow::{Context as _, Result};
 
 use crate::command;
 
+/// Lines of a console that wait for their reader.
+const LINES: usize = 64;
 /// A guest that is still running by then is ended.
 const LIMIT: Duration = Duration::from_mins(10);
 /// One CPU: two writers compete for it without being told to.
@@ -55,7 +57,7 @@ pub(super) fn boot(
     let start = Instant::now();
     let mut child = qemu.spawn().with_context(|| command::unstartable(&qemu, ""))?;
     let mut output = BufReader::new(child.stdout.take().context("no pipe from QEMU")?);
-    let (sender, lines) = mpsc::channel();
+    let (sender, lines) = mpsc::sync_channel(LINES);
     let reader = thread::spawn(move || {
         let mut line = Vec::new();
         while output.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
