@@ -18,11 +18,11 @@ pub(crate) fn a_tiny_ring_loses_and_counts(_: &mut Stage) -> Result<Outcome> {
     let container = Container::new()?;
     container.run(&["flood", &FLOOD_BYTES.to_string()])?;
     let seen = observer.collect(&container)?;
-    seen.adds_up()?;
+    if let Some(gap) = seen.gap(0, FLOOD_BYTES / LINE_BYTES)? {
+        return Ok(gap);
+    }
     let counters = &seen.counters[0];
-    let written = [counters.written_bytes, counters.written_writes];
-    let expected = [FLOOD_BYTES, FLOOD_BYTES / LINE_BYTES];
-    ensure!(written == expected, "written: {written:?}, expected {expected:?}");
+    ensure!(counters.written_bytes == FLOOD_BYTES, "written: {}", counters.written_bytes);
     let captured = [counters.captured_bytes, counters.captured_writes * LINE_BYTES];
     ensure!(captured == [seen.bytes[0].len() as u64; 2], "captured: {captured:?}");
     let lost = LossReason::ALL.map(|reason| counters.lost_bytes[reason as usize]);
@@ -51,7 +51,9 @@ pub(crate) fn an_unreadable_page_is_a_fault(stage: &mut Stage) -> Result<Outcome
     let seen = observer.collect(&container)?;
     let text = body::text(1, BYTES);
     same(&output.stdout, &text)?;
-    seen.adds_up()?;
+    if let Some(gap) = seen.gap(0, 1)? {
+        return Ok(gap);
+    }
     let counters = &seen.counters[0];
     let fault = LossReason::Fault as usize;
     let lost = counters.lost_bytes[fault];

@@ -9,7 +9,7 @@ use aya::programs::loaded_programs;
 /// By kernel (the first two numbers of its release), then by program: instructions that the verifier looked at.
 const REVIEWED: &str = include_str!("verifier.json");
 
-/// A loaded program of this process.
+/// A loaded program.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Program {
     /// Instructions that the verifier looked at; from Linux 5.16 on.
@@ -18,10 +18,10 @@ pub(crate) struct Program {
     pub(crate) skipped: Option<u64>,
 }
 
-/// This process's programs by name, which the kernel cuts to 15 bytes.
-pub(crate) fn programs() -> Result<BTreeMap<String, Program>> {
+/// A process's programs by name, which the kernel cuts to 15 bytes; of several with one name the latest.
+pub(crate) fn programs(process: u32) -> Result<BTreeMap<String, Program>> {
     let mut found = BTreeMap::new();
-    for entry in fs::read_dir("/proc/self/fdinfo")? {
+    for entry in fs::read_dir(format!("/proc/{process}/fdinfo"))? {
         // The directory's own descriptor is closed by the time that it is read.
         let Ok(text) = fs::read_to_string(entry?.path()) else { continue };
         let value = |key: &str| {

@@ -5,7 +5,6 @@ use collector::identity::cgroup;
 
 use crate::container::{Container, new_id};
 use crate::stage::{Outcome, Stage};
-use crate::workload::body;
 
 /// Paths of containers' cgroups; `ID` stands for 64 hexadecimal digits.
 const CONTAINERS: [&str; 8] = [
@@ -32,6 +31,7 @@ const OTHERS: [&str; 5] = [
 
 pub(crate) fn of_every_runtime(stage: &mut Stage) -> Result<Outcome> {
     let observer = stage.observer()?;
+    let mut outcome = Outcome::Passed(String::new());
     for name in CONTAINERS {
         let id = new_id();
         let path = name.replace("ID", &id);
@@ -45,15 +45,10 @@ pub(crate) fn of_every_runtime(stage: &mut Stage) -> Result<Outcome> {
         ensure!(seen.id == id, "the probe took `{}` out of `{path}`", seen.id);
         ensure!(seen.told == [true; 2], "`{path}`: begin and end told: {:?}", seen.told);
         for (stream, written) in [output.stdout, output.stderr].iter().enumerate() {
-            seen.is_exactly(stream, written, 10).with_context(|| path.clone())?;
+            outcome = outcome.and(seen.exactly(stream, written, 10).with_context(|| path.clone())?);
         }
-        ensure!(output_lines(&seen.bytes) == body::lines(1, 20).len(), "lines are missing");
     }
-    Ok(Outcome::Passed(format!("{} names", CONTAINERS.len())))
-}
-
-fn output_lines(bytes: &[Vec<u8>; 2]) -> usize {
-    bytes.iter().map(Vec::len).sum()
+    Ok(outcome.and(Outcome::Passed(format!("{} names", CONTAINERS.len()))))
 }
 
 pub(crate) fn of_others_are_left_alone(stage: &mut Stage) -> Result<Outcome> {

@@ -15,6 +15,13 @@ pub(crate) enum Outcome {
     Skipped(String),
 }
 
+impl Outcome {
+    /// Both: a gap, if one of them is.
+    pub(crate) fn and(self, other: Self) -> Self {
+        if matches!(self, Self::Passed(_)) { other } else { self }
+    }
+}
+
 /// The probe that most tests use: it takes a while to load where the CPU is emulated.
 #[derive(Default)]
 pub(crate) struct Stage {
