@@ -1,7 +1,7 @@
 //! Places, and what became of their files.
 
 use super::*;
-use crate::record::{FileIdentity, Fingerprint, Place};
+use crate::record::{Cut, FileIdentity, Fingerprint, Place};
 
 /// Reads what follows `place` after the log was opened anew.
 fn reopen(scene: &Scene, place: &Place) -> (Sought, Vec<u64>) {
