@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::trail::WINDOW;
+use super::window::{LEAST, WINDOW};
 use crate::record::LineKey;
 
 /// Delivered lines, each as often as it was delivered.
@@ -11,6 +11,8 @@ pub(super) struct Delivered {
     /// Lines to pass over whatever they say: their keys are not kept.
     unknown: u64,
     keys: HashMap<LineKey, u32>,
+    /// Lines to pass over instead of those that were passed over without a key though they had one: two were exchanged.
+    owed: u64,
     /// Lines that may still be read before what is left counts as never to come: lines that the file shows otherwise.
     patience: usize,
 }
@@ -30,7 +32,7 @@ impl Delivered {
 
     /// Whether all were met, or will not be met any more.
     pub(super) fn is_over(&self) -> bool {
-        self.unknown == 0 && self.keys.is_empty()
+        self.unknown == 0 && self.keys.is_empty() && self.owed == 0
     }
 
     /// Their place in the file is gone: those without a key cannot be counted any more.
@@ -42,27 +44,31 @@ impl Delivered {
     pub(super) fn take(&mut self, key: LineKey) -> bool {
         if self.unknown > 0 {
             self.unknown -= 1;
+            self.owed += u64::from(self.unknown < LEAST as u64 && self.meet(key));
             return true;
         }
-        if self.keys.is_empty() {
+        if self.is_over() {
             return false;
         }
-        let known = match self.keys.get_mut(&key) {
-            Some(1) => {
-                self.keys.remove(&key);
-                true
-            }
+        let is_owed = !self.meet(key);
+        let known = !is_owed || self.owed > 0;
+        self.owed -= u64::from(is_owed && known);
+        self.patience = self.patience.saturating_sub(1);
+        if self.patience == 0 {
+            *self = Self::default();
+        }
+        known
+    }
+
+    fn meet(&mut self, key: LineKey) -> bool {
+        match self.keys.get_mut(&key) {
+            Some(1) => self.keys.remove(&key).is_some(),
             Some(count) => {
                 *count -= 1;
                 true
             }
             None => false,
-        };
-        self.patience = self.patience.saturating_sub(1);
-        if self.patience == 0 {
-            self.keys = HashMap::new();
         }
-        known
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::LINES;
 use super::trail::Trail;
 use crate::record::{Line, LineKey, Mode, Timestamp, Writer};
 
@@ -13,6 +14,8 @@ pub(super) struct Held {
     trail: Trail,
     bytes: usize,
     limit_bytes: usize,
+    /// Of all text, with that of the lines that made room.
+    text_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -29,6 +32,11 @@ impl HeldLine {
         size_of::<Self>() + size_of::<LineKey>() + self.body.len()
     }
 
+    /// Of the line and its newline.
+    fn text_bytes(&self) -> usize {
+        self.body.len() + 1
+    }
+
     fn line(&self) -> Line<'_> {
         let Self { time, mode, writer, .. } = *self;
         Line { body: &self.body, time, mode, writer, sequence: 0, index: 0, truncated: false }
@@ -38,7 +46,7 @@ impl HeldLine {
 impl Held {
     pub(super) const fn new(limit_bytes: usize) -> Self {
         let trail = Trail::new(usize::MAX);
-        Self { lines: VecDeque::new(), trail, bytes: 0, limit_bytes }
+        Self { lines: VecDeque::new(), trail, bytes: 0, limit_bytes, text_bytes: 0 }
     }
 
     /// Keeps a line; the oldest make room for it. They are in the file.
@@ -46,9 +54,10 @@ impl Held {
         let Line { time, mode, writer, .. } = *line;
         let held = HeldLine { body: line.body.into(), time, mode, writer, key };
         self.bytes += held.bytes();
+        self.text_bytes += held.text_bytes();
         self.lines.push_back(held);
         self.trail.push(key);
-        while self.bytes > self.limit_bytes {
+        while self.bytes > self.limit_bytes || self.lines.len() > LINES {
             if self.take().is_none() {
                 break;
             }
@@ -67,6 +76,13 @@ impl Held {
     /// Their keys.
     pub(super) const fn trail(&self) -> &Trail {
         &self.trail
+    }
+
+    /// Bytes that were written up to the line before number `end`, of those that were ever pushed.
+    pub(super) fn text_bytes(&self, end: u64) -> usize {
+        let later = self.trail.end().saturating_sub(end) as usize;
+        let later = self.lines.iter().rev().take(later).map(HeldLine::text_bytes);
+        self.text_bytes - later.sum::<usize>()
     }
 
     /// When line number `end - 1` was written, of those that were ever pushed.
@@ -127,6 +143,7 @@ mod tests {
             assert_eq!(held.bytes(), kept * line);
             assert_eq!(held.time_before(3), (kept > 0).then_some(Timestamp::from_nanos(12)));
             assert_eq!(held.time_before(1), None);
+            assert_eq!([0, 1, 2, 3].map(|end| held.text_bytes(end)).last(), Some(&6));
             let all = [(0, 10), (1, 11), (2, 12)];
             assert_eq!(drain(&mut held), all[3 - kept..]);
             assert_eq!(held.bytes(), 0);

@@ -15,12 +15,23 @@
 //!
 //! **How lines are compared.** By [`LineKey`], never by time or by bytes: json-file replaces what is not UTF-8, and two
 //! writers' lines may stand in another order in the pipe than in the ring. So *sets* of lines are compared: the last 64 of
-//! the file with every 64 that follow each other among the captured ones, where one match has to be the only one. Lines
-//! that repeat themselves match more than once; then both sides have to be still for a moment, which makes their ends the
-//! same place. A line in the file is never older than its capture: that tells an old line from a new one that looks like it.
+//! the file with every 64 that follow each other among the captured ones, where one match has to be the only one, and other
+//! places the less like it the farther they are. A file that is behind the first captured line may end with lines that
+//! only look like captured ones: so capture has to be longer than the file can be behind, or both sides still for a moment.
+//! Lines that repeat themselves have to be still for longer. And a line in the file is never older than its capture.
 //!
 //! **Back over a gap.** The file is read from the last [`Anchor`] on: a line of which it is known where it stands in the
 //! file. What was delivered since then is passed over, again as a set.
+//!
+//! **What does not hold.**
+//! - A runtime that stalls for longer than [`Settings::settle`] (8 times that for lines that repeat themselves) in the midst
+//!   of lines that are the same, and were written within [`Settings::clock_slack`] of each other, looks as if it were done:
+//!   those that it has yet to write may be missing.
+//! - A file that is behind for good when its stream ends ([`Seam::finish`]): lines that repeat themselves may be taken for
+//!   those in the file, captured ones that made room are missing, and one that was exchanged with another at the file's end
+//!   may come twice.
+//! - Lines that were exchanged have each other's number when they are delivered again.
+//! - With less than 8 keys kept ([`Settings::trail_lines`]), an exchange where a gap begins gives one line twice, not the other.
 //!
 //! Pure: reading files, and making lines of their bytes, is for the caller.
 //!
@@ -34,23 +45,36 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod trail;
+mod window;
 
 use std::time::Duration;
 
 pub use metrics::Metrics;
 pub use state::{Anchor, Seam, Seen};
 
+/// A runtime that stalls looks like one that has nothing to do: lines that repeat themselves do not tell them apart.
+const RESTS: u32 = 8;
+
+/// After so long nothing is on its way any more.
+const SLEEPS: u32 = 80;
+
+/// Lines of each side that are compared at most.
+const LINES: usize = 16_384;
+
 /// Bounds of a seam.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Bytes of captured lines that wait for the seam, per stream; the oldest make room. The file lags behind by what a
+    /// Bytes of captured lines that wait for the seam, per stream, 16 384 lines at most; the oldest make room. The file lags behind by what a
     /// pipe and the runtime's buffers hold, which is less than 128 KiB as a rule and 1 MiB for Docker's non-blocking mode.
     /// Default: 2 MiB.
     pub held_bytes: usize,
     /// Lines since the last anchor whose keys are kept, 8 bytes each. Those before them are passed over by their number
     /// when a gap is filled. Default: 65 536.
     pub trail_lines: usize,
-    /// How long both sides have to be still to be at the same place. Default: 250 ms.
+    /// Bytes that the log file may be behind: what the pipe and the runtime hold. Default: 128 KiB.
+    pub lag_bytes: usize,
+    /// How long both sides have to be still to be at the same place; 8 times as long if the last lines repeat
+    /// themselves. Default: 250 ms.
     pub settle: Duration,
     /// How much a log's clock may be behind the probe's: both read the node's, the probe's is compared with it every
     /// second. Default: 20 ms.
@@ -62,6 +86,7 @@ impl Default for Settings {
         Self {
             held_bytes: 2 << 20,
             trail_lines: 65_536,
+            lag_bytes: 128 << 10,
             settle: Duration::from_millis(250),
             clock_slack: Duration::from_millis(20),
         }

@@ -1,11 +1,12 @@
 //! [`Seam`]: where a stream's lines come from.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::delivered::Delivered;
 use super::reading::Reading;
-use super::trail::{LEAST, Trail, WINDOW, is_distinct};
-use super::{Metrics, Settings};
+use super::trail::Trail;
+use super::window::{self, LEAST, WINDOW};
+use super::{LINES, Metrics, RESTS, SLEEPS, Settings};
 use crate::record::{Cut, Line, LineKey, Timestamp};
 
 /// A place in the log file that is known by the number of the line after it.
@@ -39,10 +40,10 @@ pub struct Seam {
     began: Timestamp,
     anchor: Option<Anchor>,
     source: Source,
-    /// When a line was captured last.
-    captured: Option<Instant>,
-    /// When that line was written.
-    written: Timestamp,
+    /// When a line was captured last, and its time.
+    captured: Option<(Instant, Timestamp)>,
+    /// Where the log ended when it was looked at last, and since when.
+    looked: Option<(Cut, Instant)>,
 }
 
 #[derive(Debug)]
@@ -89,16 +90,7 @@ impl Seam {
         metrics: &Metrics,
     ) -> Self {
         let metrics = metrics.clone();
-        Self {
-            settings,
-            metrics,
-            number,
-            began,
-            anchor,
-            source,
-            captured: None,
-            written: Timestamp::default(),
-        }
+        Self { settings, metrics, number, began, anchor, source, captured: None, looked: None }
     }
 
     /// Number of the next line.
@@ -157,7 +149,7 @@ impl Seam {
     pub fn reads_from(&self) -> Option<Cut> {
         match &self.source {
             Source::Capture { .. } => None,
-            Source::File(reading) => reading.from.max(self.anchor.map(|anchor| anchor.cut)),
+            Source::File(reading) => reading.from,
         }
     }
 
@@ -184,7 +176,7 @@ impl Seam {
         now: Instant,
         emit: &mut impl FnMut(u64, LineKey, &Line<'_>),
     ) {
-        (self.captured, self.written) = (Some(now), line.time);
+        self.captured = Some((now, line.time));
         let key = LineKey::of(line.body, line.mode);
         match &mut self.source {
             Source::Capture { trail, .. } => {
@@ -227,12 +219,13 @@ impl Seam {
         now: Instant,
         emit: &mut impl FnMut(u64, LineKey, &Line<'_>),
     ) {
+        let is_old = self.is_old(line.time);
         let Source::File(reading) = &mut self.source else { return };
-        if reading.from.is_none() && line.time < self.began {
+        if reading.from.is_none() && is_old {
             return;
         }
         let key = LineKey::of(line.body, line.mode);
-        if reading.read(key, line.time, now) {
+        if reading.read(key, line.time, end, now) {
             self.metrics.passed_over.inc();
         } else {
             emit(self.number, key, line);
@@ -246,23 +239,24 @@ impl Seam {
     }
 
     /// The file has been read to its end, for now. `still`: it has not grown since it was read last. Goes over to capture if
-    /// the file's last lines are found among the captured ones.
+    /// the file's last lines are found among the captured ones. What was captured and what was lost until the file was
+    /// read has to be told before.
     pub fn caught_up(
         &mut self,
         still: bool,
         now: Instant,
         emit: &mut impl FnMut(u64, LineKey, &Line<'_>),
     ) {
-        let still = still && self.is_quiet(now);
+        let still_for = still.then(|| self.quiet_for(now));
         let Source::File(reading) = &mut self.source else { return };
-        let Some(end) = reading.seam(still, now, &self.settings) else { return };
+        let Some(end) = reading.seam(still_for, now, &self.settings) else { return };
         let mut trail = Trail::new(self.settings.trail_lines);
         let (mut number, mut before) = (self.number, 0);
         reading.held.drain(|at, key, line| {
             if at >= end {
                 emit(number, key, line);
                 number += 1;
-            } else if at + WINDOW as u64 >= end {
+            } else if at + WINDOW.min(number as usize) as u64 >= end {
                 before += 1;
             } else {
                 return;
@@ -288,30 +282,45 @@ impl Seam {
         });
     }
 
-    /// Looks for captured lines in the last ones of the file. `still`: it has not grown since it was looked at last.
+    /// Looks for captured lines in the last ones of the file. `still`: it has not grown since it was looked at last. What
+    /// was captured and what was lost until the file was looked at has to be told before.
     pub fn observe(&mut self, lines: &[Seen], still: bool, now: Instant) {
-        let is_quiet = self.is_quiet(now);
+        let Some(newest) = lines.last() else { return };
+        let looked = self.looked.filter(|(cut, _)| still && *cut == newest.cut);
+        let (_, since) = *self.looked.insert(looked.unwrap_or((newest.cut, now)));
+        if self.anchor.is_some_and(|anchor| anchor.cut >= newest.cut) {
+            return;
+        }
+        let still_for = now.saturating_duration_since(since).min(self.quiet_for(now));
+        let written = self.captured.map_or(Timestamp::default(), |(_, time)| time);
+        let is_older = written.saturating_since(newest.time) > self.settings.clock_slack;
+        let rests = !is_older && still_for >= RESTS * self.settings.settle;
+        // Whatever its lines look like there: workers' blocks stand torn in Docker's log.
+        let sleeps = rests && still_for >= SLEEPS * self.settings.settle;
+        let old = lines.iter().rposition(|line| self.is_old(line.time));
         let Source::Capture { trail, first } = &mut self.source else { return };
-        let old = lines.iter().rposition(|line| line.time < self.began);
         let lines = &lines[old.map_or(0, |at| at + 1)..];
         let keys: Vec<LineKey> = lines.iter().map(|line| line.key).collect();
+        // The file may be behind the oldest lines that are known, but not by so many.
+        let anchored = self.anchor.map_or(0, |anchor| anchor.number.saturating_sub(*first));
+        let oldest = trail.passed() + if trail.passed() > anchored { LINES as u64 } else { 0 };
         let by_text = || {
             // Lines in another order at the very end: a little before it they are the same.
             (0..LEAST).find_map(|back| {
                 let keys = &keys[..keys.len().checked_sub(back)?];
                 let window = WINDOW.min(keys.len()).min(trail.len());
-                let sure = window >= LEAST && is_distinct(keys, window);
-                let end = sure.then(|| trail.find(&keys[keys.len() - window..])).flatten()?;
+                let last = &keys[keys.len() - window..];
+                let all = || keys.iter().copied();
+                let sure = window >= LEAST && window::find(last, all()) == Some(keys.len());
+                let end = sure.then(|| trail.find(last)).flatten()?;
+                if end < oldest + window as u64 {
+                    return None;
+                }
                 Some((end, keys.len()))
             })
         };
-        // What both have written last is the same then, though it may stand otherwise in the file.
-        let slack = self.settings.clock_slack;
-        let has_last = |line: &Seen| self.written.saturating_since(line.time) <= slack;
-        let by_rest = || {
-            (still && is_quiet && lines.last().is_some_and(has_last))
-                .then(|| (trail.end(), keys.len()))
-        };
+        let by_rest =
+            || (sleeps || rests && trail.ends_with(&keys)).then(|| (trail.end(), keys.len()));
         let Some((end, length)) = by_text().or_else(by_rest) else { return };
         let number = *first + end;
         if self.anchor.is_none_or(|anchor| anchor.number < number) {
@@ -321,7 +330,13 @@ impl Seam {
         }
     }
 
-    fn is_quiet(&self, now: Instant) -> bool {
-        self.captured.is_none_or(|at| now.saturating_duration_since(at) >= self.settings.settle)
+    /// Whether a line of the log is none of this stream's.
+    fn is_old(&self, time: Timestamp) -> bool {
+        self.began.saturating_since(time) > self.settings.clock_slack
+    }
+
+    fn quiet_for(&self, now: Instant) -> Duration {
+        let captured = self.captured.map(|(at, _)| now.saturating_duration_since(at));
+        captured.unwrap_or(Duration::MAX)
     }
 }

@@ -2,13 +2,8 @@
 
 use std::collections::VecDeque;
 
+use super::window::{self, LEAST, WINDOW};
 use crate::record::LineKey;
-
-/// Lines that are compared at once.
-pub(super) const WINDOW: usize = 64;
-
-/// As few lines are too little to go by, unless nothing moves.
-pub(super) const LEAST: usize = 8;
 
 /// The last lines' keys, oldest first; at most `limit`.
 #[derive(Debug)]
@@ -68,48 +63,26 @@ impl Trail {
         self.keys.iter().copied().skip(skipped)
     }
 
-    /// How many lines had been pushed when the last of `lines` had been: found where as many follow each other in any
-    /// order. Nothing if that is nowhere, or more than once.
+    /// How many lines had been pushed when the last of `lines` had been; see [`window::find`].
     pub(super) fn find(&self, lines: &[LineKey]) -> Option<u64> {
-        let wanted = sum(lines.iter().copied());
-        let length = lines.len();
-        if length == 0 || length > self.keys.len() {
-            return None;
-        }
-        let mut found = None;
-        let mut window = sum(self.keys.iter().copied().take(length));
-        for end in length..=self.keys.len() {
-            if window == wanted && found.replace(self.passed + end as u64).is_some() {
-                return None;
-            }
-            if let Some(next) = self.keys.get(end) {
-                window = window.wrapping_add(next.0).wrapping_sub(self.keys[end - length].0);
-            }
-        }
-        found
+        let found = window::find(lines, self.keys.iter().copied())?;
+        Some(self.passed + found as u64)
     }
 
-    /// Whether the last lines are these, in any order.
+    /// Whether the last lines are these, in any order. The first of them may be exchanged with those before.
     pub(super) fn ends_with(&self, lines: &[LineKey]) -> bool {
-        let Some(start) = self.keys.len().checked_sub(lines.len()) else { return false };
-        sum(self.keys.iter().copied().skip(start)) == sum(lines.iter().copied())
+        let most = lines.len().min(WINDOW).min(self.keys.len());
+        let least = most.div_ceil(2).max(1).max(most.saturating_sub(LEAST));
+        (least..=most).rev().any(|length| {
+            let keys = self.keys.iter().copied().skip(self.keys.len() - length);
+            window::is_same(keys, lines[lines.len() - length..].iter().copied())
+        })
     }
-}
-
-/// Tells sets of lines apart, whatever their order: keys are random in all their bits.
-fn sum(keys: impl Iterator<Item = LineKey>) -> u64 {
-    keys.fold(0, |sum, key| sum.wrapping_add(key.0))
-}
-
-/// Whether the last `window` of `lines` stand in them once: lines that repeat themselves do not say where they are.
-pub(super) fn is_distinct(lines: &[LineKey], window: usize) -> bool {
-    let wanted = sum(lines[lines.len() - window..].iter().copied());
-    lines.windows(window).filter(|lines| sum(lines.iter().copied()) == wanted).count() == 1
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Trail, WINDOW, is_distinct};
+    use super::{Trail, WINDOW};
     use crate::record::{LineKey, Mode};
 
     fn keys(numbers: &[u64]) -> Vec<LineKey> {
@@ -125,16 +98,14 @@ mod tests {
     }
 
     #[test]
-    fn finds_lines_in_any_order_and_only_where_they_stand_once() {
-        let trail = trail(100, &[1, 2, 3, 4, 3, 4]);
-        assert_eq!(trail.find(&keys(&[1, 2])), Some(2));
-        assert_eq!(trail.find(&keys(&[2, 1])), Some(2));
-        assert_eq!(trail.find(&keys(&[2, 4, 3])), Some(4));
-        assert_eq!(trail.find(&keys(&[3, 4])), None, "three places");
-        assert_eq!(trail.find(&keys(&[1, 4])), None, "not next to each other");
-        assert_eq!(trail.find(&keys(&[])), None);
-        assert_eq!(trail.find(&keys(&[1, 2, 3, 4, 3, 4, 5])), None);
-        assert!(trail.ends_with(&keys(&[4, 3])) && !trail.ends_with(&keys(&[3, 3])));
+    fn ends_with_lines_in_any_order() {
+        let trail = trail(100, &[1, 2, 3, 4, 5, 6]);
+        assert!(trail.ends_with(&keys(&[6])) && !trail.ends_with(&keys(&[5])));
+        assert!(trail.ends_with(&keys(&[4, 6, 5])) && !trail.ends_with(&keys(&[])));
+        assert!(trail.ends_with(&keys(&[2, 4, 6, 5])), "3 is before 2 there");
+        assert!(!trail.ends_with(&keys(&[1, 2, 9, 6])));
+        assert!(trail.ends_with(&keys(&[0, 0, 0, 0, 1, 2, 3, 4, 5, 6])), "all of them");
+        assert!(!Trail::new(1).ends_with(&keys(&[1])));
     }
 
     #[test]
@@ -151,13 +122,5 @@ mod tests {
         (0..200).for_each(|n| trail.push(LineKey(n)));
         trail.forget_before(190);
         assert_eq!((trail.passed(), trail.len()), (190 - WINDOW as u64, 10 + WINDOW));
-    }
-
-    #[test]
-    fn lines_that_repeat_themselves_are_not_distinct() {
-        assert!(is_distinct(&keys(&[1, 2, 3, 4]), 2));
-        assert!(!is_distinct(&keys(&[1, 2, 1, 2]), 2));
-        assert!(!is_distinct(&keys(&[7, 7, 7]), 2));
-        assert!(is_distinct(&keys(&[7]), 1));
     }
 }
