@@ -277,8 +277,14 @@ impl Table {
     /// Reads on in the logs of those whose lines come from there. Returns whether there is more.
     pub(super) fn read_logs(&mut self, output: &mut Output<'_>) -> bool {
         let mut more = false;
-        let lives = self.lives.values_mut().chain(self.logged.values_mut());
-        for life in lives.filter(|life| life.is_reading()) {
+        let reading = self.lives.iter().filter(|(_, life)| life.is_reading());
+        let reading: Vec<CgroupId> = reading.map(|(cgroup, _)| *cgroup).collect();
+        for cgroup in reading {
+            // A loss that came with no chunk lies behind what is captured: the seam has to know.
+            self.count_losses(cgroup, output);
+            more |= self.lives.get_mut(&cgroup).is_some_and(|life| life.read_log(output));
+        }
+        for life in self.logged.values_mut().filter(|life| life.is_reading()) {
             more |= life.read_log(output);
         }
         more
