@@ -119,3 +119,48 @@ impl Metrics {
         self.watch_errors.get_or_create(&[("reason", reason.as_str())]).inc() == 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::encoding::text::encode;
+    use prometheus_client::registry::Registry;
+
+    use super::{Metrics, WatchError};
+    use crate::tail::Invalid;
+
+    #[test]
+    fn shows_every_series_from_the_start() {
+        let mut registry = Registry::with_prefix("writetap");
+        let metrics = Metrics::register(&mut registry);
+        metrics.invalid(Invalid::Time);
+        assert!(metrics.watch_failed(WatchError::Overflow));
+        assert!(!metrics.watch_failed(WatchError::Overflow));
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        let mut samples: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        samples.sort_unstable();
+        assert_eq!(
+            samples,
+            [
+                "writetap_tail_entries_total 0",
+                "writetap_tail_invalid_entries_total{reason=\"cut\"} 0",
+                "writetap_tail_invalid_entries_total{reason=\"stream\"} 0",
+                "writetap_tail_invalid_entries_total{reason=\"syntax\"} 0",
+                "writetap_tail_invalid_entries_total{reason=\"time\"} 1",
+                "writetap_tail_invalid_entries_total{reason=\"too_long\"} 0",
+                "writetap_tail_lost_bytes_total{reason=\"abandoned\"} 0",
+                "writetap_tail_lost_bytes_total{reason=\"invalid\"} 0",
+                "writetap_tail_lost_files_total 0",
+                "writetap_tail_open_files 0",
+                "writetap_tail_read_bytes_total 0",
+                "writetap_tail_rotations_total 0",
+                "writetap_tail_skipped_nul_bytes_total 0",
+                "writetap_tail_truncations_total 0",
+                "writetap_tail_watch_errors_total{reason=\"discoveries\"} 0",
+                "writetap_tail_watch_errors_total{reason=\"files\"} 0",
+                "writetap_tail_watch_errors_total{reason=\"inotify\"} 0",
+                "writetap_tail_watch_errors_total{reason=\"overflow\"} 2",
+            ]
+        );
+    }
+}

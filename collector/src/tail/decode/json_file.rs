@@ -16,6 +16,9 @@ const STDOUT: &[u8] = br#","stream":"stdout","time":""#;
 const STDERR: &[u8] = br#","stream":"stderr","time":""#;
 const END: &[u8] = br#""}"#;
 
+/// How far the next escape is looked for byte by byte.
+const NEAR_BYTES: usize = 16;
+
 /// Decodes a record with its newline. The content is unescaped where it stands.
 pub(super) fn decode(record: &mut [u8]) -> Result<Decoded<'_>, Invalid> {
     if !record.starts_with(BEGIN) {
@@ -83,18 +86,12 @@ fn checked(object: &Object<'_>) -> Result<Fields, Invalid> {
 /// Unescapes the text that ends with the first bare quote, in place. Returns the length of the text and where what
 /// follows the quote begins; `None` without that quote, or if an escape is none.
 fn unescape(text: &mut [u8]) -> Option<(usize, usize)> {
-    let (mut read, mut written) = (0, 0);
-    loop {
-        let special = read + memchr2(b'"', b'\\', &text[read..])?;
-        if written != read {
-            text.copy_within(read..special, written);
-        }
-        written += special - read;
-        if text[special] == b'"' {
-            return Some((written, special + 1));
-        }
-        read = special + 2;
-        let byte = match *text.get(special + 1)? {
+    let mut read = memchr2(b'"', b'\\', text)?;
+    let mut written = read;
+    while text[read] == b'\\' {
+        let escape = *text.get(read + 1)?;
+        read += 2;
+        let byte = match escape {
             b'n' => b'\n',
             byte @ (b'"' | b'\\' | b'/') => byte,
             b'r' => b'\r',
@@ -105,13 +102,33 @@ fn unescape(text: &mut [u8]) -> Option<(usize, usize)> {
                 let (character, digits) = unicode(&text[read..])?;
                 read += digits;
                 written += character.encode_utf8(&mut text[written..]).len();
+                (read, written) = copy_to_special(text, read, written)?;
                 continue;
             }
             _ => return None,
         };
         text[written] = byte;
-        written += 1;
+        (read, written) = copy_to_special(text, read, written + 1)?;
     }
+    Some((written, read + 1))
+}
+
+/// Moves what is before the next quote or backslash from `read` to `written`. Returns where both are then.
+fn copy_to_special(text: &mut [u8], read: usize, written: usize) -> Option<(usize, usize)> {
+    // Escapes come in crowds: calls for a few bytes would cost more than the bytes.
+    let near = read + NEAR_BYTES;
+    let (mut read, mut written) = (read, written);
+    while read < near {
+        let byte = *text.get(read)?;
+        if matches!(byte, b'"' | b'\\') {
+            return Some((read, written));
+        }
+        text[written] = byte;
+        (read, written) = (read + 1, written + 1);
+    }
+    let length = memchr2(b'"', b'\\', &text[read..])?;
+    text.copy_within(read..read + length, written);
+    Some((read + length, written + length))
 }
 
 /// The character that follows `\u`, and the length of its digits: of two escapes for a surrogate pair. A surrogate alone

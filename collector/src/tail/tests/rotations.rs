@@ -127,3 +127,56 @@ fn a_hole_at_the_beginning_is_skipped() {
     assert_eq!(read(&mut log), [1, 2]);
     assert_eq!(scene.metric("tail_skipped_nul_bytes_total"), 10 << 20);
 }
+
+#[test]
+fn a_file_is_read_while_it_has_no_name_and_no_successor() {
+    let mut scene = Scene::new(Format::JsonFile);
+    let mut log = scene.open();
+    scene.write(1);
+    let mut writer = File::options().append(true).open(scene.path()).unwrap();
+    fs::remove_file(scene.path()).unwrap();
+    writer.write_all(&record(Format::JsonFile, 1)).unwrap();
+    assert_eq!(read(&mut log), [0, 1]);
+    writer.write_all(&record(Format::JsonFile, 2)).unwrap();
+    scene.written = 3;
+    scene.write(1);
+    scene.await_rotations(1);
+    assert_eq!(read(&mut log), [2, 3]);
+    // The directory goes with the container, and the log is read all the same.
+    scene.write(1);
+    fs::remove_dir_all(scene.directory.path()).unwrap();
+    assert_eq!(read(&mut log), [4]);
+    assert_eq!(log.take_lost(), Lost::NONE);
+}
+
+#[test]
+fn a_rename_that_is_undone_is_no_rotation() {
+    let mut scene = Scene::new(Format::Cri);
+    let mut log = scene.open();
+    scene.write(1);
+    // The kubelet does so when the runtime does not open the new file.
+    let stamped = scene.older("20261123-101453");
+    fs::rename(scene.path(), &stamped).unwrap();
+    assert_eq!(read(&mut log), [0]);
+    fs::rename(&stamped, scene.path()).unwrap();
+    scene.write(1);
+    fs::rename(scene.path(), &stamped).unwrap();
+    scene.write(1);
+    scene.await_rotations(1);
+    assert_eq!(read(&mut log), [1, 2]);
+    assert_eq!(log.take_lost(), Lost::NONE);
+}
+
+#[test]
+fn a_file_that_is_renamed_over_the_log_follows_it() {
+    let mut scene = Scene::new(Format::Cri);
+    let mut log = scene.open();
+    scene.write(1);
+    // As conmon does, which rotates by itself.
+    let new = scene.older("tmp");
+    File::create(&new).unwrap();
+    fs::rename(&new, scene.path()).unwrap();
+    scene.write(1);
+    scene.await_rotations(1);
+    assert_eq!(read(&mut log), [0, 1]);
+}
