@@ -67,13 +67,17 @@ impl Shared {
     /// Opens what is new in the log's directory, the first time all that is there. Returns how many files were added.
     pub(super) fn update(&self) -> io::Result<u64> {
         let mut generations = self.generations();
+        // It may have been empty when it was last looked at, and be packed by now.
+        if let Some(newest) = generations.newest() {
+            newest.look_if_short()?;
+        }
         let mut seen = self.look(&generations)?;
         // Everything before a known file is older than that one, and was released.
         let known = seen.iter().rposition(|file| file.fresh.is_none());
         let fresh = seen.drain(known.map_or(0, |known| known + 1)..).filter_map(|file| file.fresh);
         let mut added = 0;
         for generation in fresh {
-            generations.append(generation)?;
+            generations.append(generation);
             added += 1;
         }
         while generations.held() > self.max_held {
@@ -117,9 +121,8 @@ impl Shared {
         let added = self.update()?;
         self.metrics.rotations.inc_by(added);
         let mut told = lock(&self.told);
-        told.arrivals += created;
-        // The newest file's own rename that was undone brings no file.
-        told.arrivals += if added > 0 { moved } else { 0 };
+        // A rename over the log brings a file, unless it is the newest one's own that is undone.
+        told.arrivals += created + moved.min(added.saturating_sub(created));
         told.appended += added;
         let missed = told.arrivals.saturating_sub(told.appended + told.missed);
         if missed > 0 {
