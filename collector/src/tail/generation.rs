@@ -266,7 +266,7 @@ impl Generations {
             Ordering::Equal => self.cut_off = Some(bytes),
             Ordering::Greater => {
                 let mut lost = generation.lost_before;
-                lost.add(Lost { bytes, files: 1 });
+                lost.add(Lost { bytes, files: u64::from(bytes > 0) });
                 match self.list.get_mut(index) {
                     Some(next) => next.lost_before.add(lost),
                     None => self.lost_after.add(lost),
