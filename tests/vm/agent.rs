@@ -3,7 +3,7 @@
 use std::env::{current_exe, temp_dir};
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
@@ -22,41 +22,66 @@ const CONFIG: &str = "identity: { docker: { enabled: off }, hold_timeout: 0s }\n
 /// What it says on stderr once it captures.
 const READY: &str = "capturing";
 
+/// A collector, which ends with its test.
+struct Agent {
+    process: Child,
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        // After a test that passed it is gone already.
+        let _gone = self.process.kill();
+        let _gone = self.process.wait();
+    }
+}
+
+impl Agent {
+    /// Starts it, and waits until it captures.
+    fn start() -> Result<Self> {
+        let config = temp_dir().join(format!("{}.yaml", new_id()));
+        fs::write(&config, CONFIG)?;
+        let mut process = Command::new(current_exe()?);
+        process.args(["writetap", "run", "--config"]).arg(&config);
+        let process = process.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let mut agent = Self { process };
+        let log = agent.process.stderr.as_mut().context("no pipe")?;
+        let (mut log, mut said) = (BufReader::new(log), String::new());
+        while !said.contains(READY) {
+            let length = log.read_line(&mut said)?;
+            ensure!(length > 0, "the collector ended: {said}");
+        }
+        fs::remove_file(config)?;
+        Ok(agent)
+    }
+
+    /// Tells it to stop, upon which it delivers what was written before: all records.
+    fn stop(mut self) -> Result<Vec<String>> {
+        kill_process(Pid::from_child(&self.process), Signal::TERM)?;
+        let records = self.process.stdout.take().context("no pipe")?;
+        let records = BufReader::new(records).lines().collect::<Result<_, _>>()?;
+        let ended = self.process.wait()?;
+        ensure!(ended.success(), "the collector ended by {ended}");
+        Ok(records)
+    }
+}
+
 /// Every line of a container comes out once, in order, with the container's id.
 pub(crate) fn prints_every_line(_: &mut Stage) -> Result<Outcome> {
     const LINES: u64 = 500;
-    let config = temp_dir().join(format!("{}.yaml", new_id()));
-    fs::write(&config, CONFIG)?;
-    let mut agent = Command::new(current_exe()?)
-        .args(["writetap", "run", "--config"])
-        .arg(&config)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    let mut log = BufReader::new(agent.stderr.take().context("no pipe")?);
-    let mut said = String::new();
-    while !said.contains(READY) {
-        let length = log.read_line(&mut said)?;
-        ensure!(length > 0, "the collector ended: {said}");
-    }
+    let agent = Agent::start()?;
     let id = new_id();
     let container = Container::named(&format!("system.slice/docker-{id}.scope"))?;
     container.run(&["dup7", &LINES.to_string()])?;
-    let skipped = skipped::count(agent.id())?;
-    // Told to stop, it delivers what was written before.
-    kill_process(Pid::from_child(&agent), Signal::TERM)?;
+    let skipped = skipped::count(agent.process.id())?;
     let mut bodies = Vec::new();
-    for line in BufReader::new(agent.stdout.take().context("no pipe")?).lines() {
-        bodies.extend(body_of(&line?, &id)?);
+    for record in agent.stop()? {
+        bodies.extend(body_of(&record, &id)?);
     }
-    let ended = agent.wait()?;
-    fs::remove_file(config)?;
-    ensure!(ended.success(), "the collector ended by {ended}");
     if let Some(gap) = skipped::gap(LINES, bodies.len() as u64, skipped)? {
         return Ok(gap);
     }
-    let expected: Vec<String> =
-        (1..=LINES).map(|number| String::from_utf8_lossy(&body::line(1, number)).into()).collect();
+    let lines = (1..=LINES).map(|number| body::line(1, number));
+    let expected: Vec<_> = lines.map(|line| String::from_utf8_lossy(&line).into_owned()).collect();
     ensure!(bodies == expected, "other lines: {bodies:?}");
     Ok(Outcome::Passed(format!("{LINES} lines")))
 }
