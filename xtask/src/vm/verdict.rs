@@ -72,12 +72,18 @@ impl Verdict {
         for report in text.lines().filter_map(Report::parse) {
             reports.entry(report.name.clone()).or_default().push(report);
         }
+        let mut missing = Vec::new();
         for name in expected {
             match reports.remove(name).as_deref() {
                 Some([report]) => verdict.add(report),
                 Some(several) => verdict.fail(format!("`{name}` reported {} times", several.len())),
-                None => verdict.fail(format!("`{name}` did not report")),
+                None => missing.push(name),
             }
+        }
+        // Usually one that did not end, and all after it.
+        if let [first, rest @ ..] = missing[..] {
+            verdict.fail(format!("`{first}` did not report, nor did {} others", rest.len()));
+            verdict.tally.failed += rest.len() as u64;
         }
         for name in reports.keys() {
             verdict.fail(format!("`{name}` reported and was not expected"));
@@ -138,10 +144,13 @@ mod tests {
     #[test]
     fn missing_repeated_and_foreign_tests_fail() {
         let text = [line("a", "ok"), line("a", "ok"), line("x", "ok")].concat();
-        let (tally, problems) = judged(&text, &["a", "b"]);
-        assert_eq!(tally, Tally { passed: 0, failed: 3, skipped: 0 });
-        let expected =
-            ["`a` reported 2 times", "`b` did not report", "`x` reported and was not expected"];
+        let (tally, problems) = judged(&text, &["a", "b", "c"]);
+        assert_eq!(tally, Tally { passed: 0, failed: 4, skipped: 0 });
+        let expected = [
+            "`a` reported 2 times",
+            "`b` did not report, nor did 1 others",
+            "`x` reported and was not expected",
+        ];
         assert_eq!(problems, expected);
     }
 
