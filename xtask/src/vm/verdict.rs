@@ -81,7 +81,7 @@ impl Verdict {
             }
         }
         // Usually one that did not end, and all after it.
-        if let [first, rest @ ..] = missing[..] {
+        if let [first, rest @ ..] = &missing[..] {
             verdict.fail(format!("`{first}` did not report, nor did {} others", rest.len()));
             verdict.tally.failed += rest.len() as u64;
         }
