@@ -59,6 +59,11 @@ impl Backing {
         self.log.is_some()
     }
 
+    /// Whether there is a log that is open.
+    pub(super) const fn is_open(&self) -> bool {
+        self.log.is_some()
+    }
+
     /// The log, if it is open.
     pub(super) const fn log(&mut self) -> Option<&mut Log> {
         self.log.as_mut()

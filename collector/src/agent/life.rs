@@ -218,6 +218,7 @@ impl Life {
                 number: anchor.number,
                 place,
                 recent,
+                written: None,
             })
         })
     }
@@ -283,8 +284,12 @@ impl Life {
 
     /// Looks where in the log the captured lines are. `drained`: what was written before it has been pushed.
     pub(super) fn anchor(&mut self, drained: Timestamp, logs: &Logs, output: &Output<'_>) {
+        let was_open = self.backing.is_open();
         if self.is_waiting() || !self.backing.open(&self.id, logs, output.now) {
             return;
+        }
+        if !was_open {
+            self.streams.iter_mut().for_each(|stream| stream.seam.remember());
         }
         let is_behind = |stream: &StreamState| {
             let number = stream.seam.number();
@@ -315,6 +320,16 @@ impl Life {
         if let Some(Some(first)) = anchors.map(|anchor| anchor.map(|anchor| anchor.cut)).min() {
             self.backing.release_before(first);
         }
+    }
+
+    /// What was handed on last of streams that no log backs: for a collector that captures them already.
+    pub(super) fn last_lines(&self) -> impl Iterator<Item = StreamCheckpoint> {
+        let unbacked = Stream::ALL.iter().zip(&self.streams).filter(|_| !self.backing.is_open());
+        unbacked.map(|(stream, state)| {
+            let (recent, written) = state.seam.recent();
+            let (container, number) = (self.id, state.seam.number());
+            StreamCheckpoint { container, stream: *stream, number, place: None, recent, written }
+        })
     }
 
     /// Ends lines that nobody has continued for long. `now`: everything written before it has been pushed.

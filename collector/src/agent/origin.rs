@@ -73,10 +73,19 @@ impl Origin {
         // All that is in the log of a container that was not there before is its own.
         let began = if is_old { wall } else { Timestamp::default() };
         let end = backing.end().filter(|_| is_old);
-        let seams = Stream::ALL.map(|_| {
+        let left = self.left.remove(&id).unwrap_or_default();
+        let seams = Stream::ALL.map(|stream| {
+            let left = left.iter().find(|left| left.stream == stream);
+            let number = left.map_or(number, |left| left.number);
             let mut seam = Seam::captured_from(number, began, self.settings, &self.metrics);
+            if is_backed {
+                seam.remember();
+            }
             if let Some(end) = end {
                 seam.advance(end);
+            }
+            if let Some((left, written)) = left.and_then(|left| Some((left, left.written?))) {
+                seam.hand_over(written, &left.recent);
             }
             seam
         });

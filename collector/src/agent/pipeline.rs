@@ -115,7 +115,7 @@ impl Pipeline {
         self.with_output(|table, output| table.anchor(drained, output));
         self.with_output(Table::finish);
         if let Some(keeper) = &mut self.keeper {
-            let checkpoint = Checkpoint { streams: self.table.checkpoint() };
+            let checkpoint = Checkpoint { streams: self.table.last_checkpoint() };
             keeper.keep(Snapshot::take(checkpoint, &self.buffers));
         }
         for buffer in &self.buffers {

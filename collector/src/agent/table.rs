@@ -326,6 +326,12 @@ impl Table {
         streams.chain(self.origin.checkpoint()).collect()
     }
 
+    /// The same when the agent ends, with what another one needs that captures already.
+    pub(super) fn last_checkpoint(&self) -> Vec<StreamCheckpoint> {
+        let unbacked = self.lives.values().flat_map(Life::last_lines);
+        self.checkpoint().into_iter().chain(unbacked).collect()
+    }
+
     /// Finds containers whose records of making or removal were lost. To be called when the ring was empty of late: one
     /// that was gone the last time already has left nothing there.
     pub(super) fn reconcile(&mut self, output: &mut Output<'_>) {

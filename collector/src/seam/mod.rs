@@ -38,6 +38,7 @@
 //! [`LineKey`]: crate::record::LineKey
 
 mod delivered;
+mod handed;
 mod held;
 mod metrics;
 mod reading;

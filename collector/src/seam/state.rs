@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::delivered::Delivered;
+use super::handed::Handed;
 use super::reading::Reading;
 use super::trail::Trail;
 use super::window::{self, LEAST, WINDOW};
@@ -40,6 +41,8 @@ pub struct Seam {
     began: Timestamp,
     anchor: Option<Anchor>,
     source: Source,
+    /// What another collector delivered of it.
+    handed: Option<Handed>,
     /// When a line was captured last, and its time.
     captured: Option<(Instant, Timestamp)>,
     /// Where the log ended when it was looked at last, and since when.
@@ -64,8 +67,32 @@ impl Seam {
         settings: Settings,
         metrics: &Metrics,
     ) -> Self {
-        let trail = Trail::new(settings.trail_lines);
+        // No more until there is a log.
+        let trail = Trail::new(WINDOW.min(settings.trail_lines));
         Self::new(number, began, None, Source::Capture { trail, first: number }, settings, metrics)
+    }
+
+    /// Another collector, which has ended, delivered what was captured up to `written`; `recent`: the last lines of that.
+    pub fn hand_over(&mut self, written: Timestamp, recent: &[LineKey]) {
+        self.handed = Some(Handed::new(written, recent));
+    }
+
+    /// The keys of the last captured lines, at most 64, and when the last one was written.
+    pub fn recent(&self) -> (Vec<LineKey>, Option<Timestamp>) {
+        let keys = match &self.source {
+            Source::Capture { trail, .. } => {
+                trail.since(trail.end().saturating_sub(WINDOW as u64)).collect()
+            }
+            Source::File(_) => Vec::new(),
+        };
+        (keys, self.captured.map(|(_, written)| written))
+    }
+
+    /// There is a log: as many of the last lines are remembered as it takes to find them there.
+    pub fn remember(&mut self) {
+        if let Source::Capture { trail, .. } = &mut self.source {
+            trail.set_limit(self.settings.trail_lines);
+        }
     }
 
     /// A stream whose lines from `number` on are in its log file, after `from` or from the log's beginning on.
@@ -90,7 +117,17 @@ impl Seam {
         metrics: &Metrics,
     ) -> Self {
         let metrics = metrics.clone();
-        Self { settings, metrics, number, began, anchor, source, captured: None, looked: None }
+        Self {
+            settings,
+            metrics,
+            number,
+            began,
+            anchor,
+            source,
+            handed: None,
+            captured: None,
+            looked: None,
+        }
     }
 
     /// Number of the next line.
@@ -178,6 +215,15 @@ impl Seam {
     ) {
         self.captured = Some((now, line.time));
         let key = LineKey::of(line.body, line.mode);
+        if let Some(handed) = &mut self.handed {
+            if handed.has(key, line.time) {
+                self.metrics.passed_over.inc();
+                return;
+            }
+            if handed.is_over(line.time) {
+                self.handed = None;
+            }
+        }
         match &mut self.source {
             Source::Capture { trail, .. } => {
                 trail.push(key);

@@ -19,6 +19,10 @@ impl Trail {
         Self { keys: VecDeque::new(), limit, passed: 0 }
     }
 
+    pub(super) const fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
     pub(super) fn push(&mut self, key: LineKey) {
         self.keys.push_back(key);
         if self.keys.len() > self.limit {

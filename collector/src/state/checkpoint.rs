@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::record::{ContainerId, LineKey, Place, Stream};
+use crate::record::{ContainerId, LineKey, Place, Stream, Timestamp};
 
 /// The version of the form that is written, and the only one that is read.
 const VERSION: u32 = 1;
@@ -33,6 +33,8 @@ pub struct StreamCheckpoint {
     /// than [`StreamCheckpoint::MAX_RECENT`] only the newest are kept.
     #[serde(serialize_with = "newest")]
     pub recent: Vec<LineKey>,
+    /// When the last of those lines was written, where it was captured.
+    pub written: Option<Timestamp>,
 }
 
 /// Why bytes are no checkpoint.

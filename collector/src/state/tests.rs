@@ -28,6 +28,7 @@ fn stream(number: u64) -> StreamCheckpoint {
         number,
         place: (!number.is_multiple_of(5)).then_some(Place { file, offset_bytes: number * 100 }),
         recent: vec![LineKey(hash), LineKey(!hash)],
+        written: None,
     }
 }
 
@@ -95,10 +96,10 @@ fn the_form_is_a_contract() {
     let lines = [
         r#"{"writetap_checkpoint":1}"#.to_owned(),
         format!(
-            r#"{{"container":"{id}0","stream":"stdout","number":0,"place":null,"recent":[0,18446744073709551615]}}"#
+            r#"{{"container":"{id}0","stream":"stdout","number":0,"place":null,"recent":[0,18446744073709551615],"written":null}}"#
         ),
         format!(
-            r#"{{"container":"{id}1","stream":"stderr","number":1,"place":{{"file":{{"device":64512,"inode":1,"birth_ns":1700000000000000000,"fingerprint":{{"length_bytes":256,"hash":11400714819323198485}}}},"offset_bytes":100}},"recent":[11400714819323198485,7046029254386353130]}}"#
+            r#"{{"container":"{id}1","stream":"stderr","number":1,"place":{{"file":{{"device":64512,"inode":1,"birth_ns":1700000000000000000,"fingerprint":{{"length_bytes":256,"hash":11400714819323198485}}}},"offset_bytes":100}},"recent":[11400714819323198485,7046029254386353130],"written":null}}"#
         ),
         String::new(),
     ];
@@ -327,7 +328,7 @@ prop_compose! {
             let fingerprint = Fingerprint { length_bytes, hash };
             Place { file: FileIdentity { device, inode, birth_ns, fingerprint }, offset_bytes }
         });
-        StreamCheckpoint { container: id.parse().unwrap(), stream, number, place, recent }
+        StreamCheckpoint { container: id.parse().unwrap(), stream, number, place, recent, written: None }
     }
 }
 
