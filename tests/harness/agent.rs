@@ -32,19 +32,29 @@ pub(crate) struct Agent {
 impl Agent {
     /// Starts a collector and waits until it is ready.
     pub(crate) fn start(config: &Config) -> Result<Self> {
-        Self::launch(config, None)?.ready()
+        Self::launch(config, None, &[])?.ready()
     }
 
     /// The same with its standard output into another file: [`Self::records`] has none of it.
     pub(crate) fn start_into(config: &Config, stdout: File) -> Result<Self> {
-        Self::launch(config, Some(stdout))?.ready()
+        Self::launch(config, Some(stdout), &[])?.ready()
     }
 
     /// Starts a collector that may not get ready; waits until it answers at all.
     pub(crate) fn start_unready(config: &Config) -> Result<Self> {
-        let mut agent = Self::launch(config, None)?;
+        let mut agent = Self::launch(config, None, &[])?;
         agent.until("the collector's answer", |agent| Ok(agent.get("/healthz").ok()))?;
         Ok(agent)
+    }
+
+    /// Starts a collector, and does not wait for anything.
+    pub(crate) fn begin(config: &Config) -> Result<Self> {
+        Self::launch(config, None, &[])
+    }
+
+    /// Starts a collector that tells the one before it to end, and waits until it is ready.
+    pub(crate) fn take_over(config: &Config) -> Result<Self> {
+        Self::launch(config, None, &["--take-over"])?.ready()
     }
 
     /// Waits for a condition; fails at once when the collector ends.
@@ -137,6 +147,11 @@ impl Agent {
         Ok(())
     }
 
+    /// Waits for the end that somebody else told it to come to; returns how it ended.
+    pub(crate) fn ended(mut self) -> Result<ExitStatus> {
+        wait::until("the collector's end", PATIENCE, || self.process.ended())
+    }
+
     /// Stops it with SIGTERM when its sinks cannot deliver; returns how it ended, and all that it said.
     pub(crate) fn give_up(mut self) -> Result<(ExitStatus, String)> {
         let status = self.process.end(Signal::TERM, PATIENCE)?;
@@ -157,20 +172,22 @@ impl Agent {
         Ok(records)
     }
 
-    fn ready(mut self) -> Result<Self> {
+    /// Waits until it is ready.
+    pub(crate) fn ready(mut self) -> Result<Self> {
         self.until("the collector's readiness", |agent| {
             Ok(agent.get("/readyz").ok().filter(|(code, _)| *code == 200).map(|_| ()))
         })?;
         Ok(self)
     }
 
-    fn launch(config: &Config, stdout: Option<File>) -> Result<Self> {
+    fn launch(config: &Config, stdout: Option<File>, options: &[&str]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let [admin] = broker::free_addresses()?;
         let file = folder.path().join("writetap.yaml");
         std::fs::write(&file, config.text(&admin, folder.path()))?;
         let mut command = program()?;
-        command.current_dir(folder.path()).arg("run").arg("--config").arg(&file);
+        command.current_dir(folder.path()).arg("run").args(options);
+        command.arg("--config").arg(&file);
         let kept = File::create(folder.path().join("stdout"))?;
         let stdout = stdout.unwrap_or(kept);
         let process = Process::start(&mut command, &folder.path().join("stderr"), Some(stdout))?;

@@ -4,6 +4,7 @@
 //! Everything a run starts lives in one folder, [`Site`], and is ended with the test binary, however that ends.
 
 pub(crate) mod agent;
+pub(crate) mod arrivals;
 pub(crate) mod broker;
 mod config;
 pub(crate) mod docker_log;
@@ -24,6 +25,7 @@ use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard
 use anyhow::{Result, anyhow};
 
 pub(crate) use agent::Agent;
+pub(crate) use arrivals::{Arrivals, Following, Growing};
 pub(crate) use broker::Broker;
 pub(crate) use config::Config;
 pub(crate) use engine::{Engine, Run};
