@@ -14,6 +14,15 @@ struct Entry {
     _time: String,
 }
 
+/// The text of each entry, and the bytes that the entry takes in the file.
+pub(crate) fn entries(file: &str) -> Result<Vec<(Vec<u8>, u64)>> {
+    let entry = |line: &str| {
+        let entry: Entry = serde_json::from_str(line).with_context(|| format!("entry {line}"))?;
+        Ok((entry.log.into_bytes(), line.len() as u64 + 1))
+    };
+    file.lines().map(entry).collect()
+}
+
 /// The lines of one stream. An entry whose text has no newline is a part of a line (of more than 16 KiB, or at the end):
 /// the next entry of the same stream goes on with it.
 pub(crate) fn lines(file: &str, stream: &str) -> Result<Vec<Vec<u8>>> {

@@ -10,6 +10,7 @@ mod config;
 pub(crate) mod docker_log;
 pub(crate) mod engine;
 pub(crate) mod files;
+pub(crate) mod generations;
 pub(crate) mod image;
 pub(crate) mod metrics;
 pub(crate) mod need;

@@ -52,6 +52,51 @@ pub(crate) fn flood_line(number: u64) -> Vec<u8> {
     format!("{number:019} {}", "f".repeat(79)).into_bytes()
 }
 
+/// Line `number` of such as break readers: empty, of NULs and carriage returns, in other encodings, like a log's own entries,
+/// at the edges of Docker's 16 KiB, or up to 200 KiB long.
+pub(crate) fn odd(seed: u64, number: u64) -> Vec<u8> {
+    const EDGE: usize = 16 << 10;
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ number;
+    let choice = next(&mut state);
+    let long = |length: usize| {
+        // ASCII: the engine would cut a character at the edge in two.
+        let text = format!("{number} {}", "long ".repeat(length / 5 + 1));
+        text.into_bytes()[..length.max(8)].to_vec()
+    };
+    match choice % 3000 {
+        0 => return long(next(&mut state) as usize % (200 << 10)),
+        1..8 => return long(EDGE * (1 + next(&mut state) as usize % 4) - 2 + choice as usize % 5),
+        _ => {}
+    }
+    let mut line = Vec::new();
+    for _ in 0..next(&mut state) % 12 {
+        let pieces: [&[u8]; 20] = [
+            b"\0",
+            b"\r",
+            b"\0\0\0",
+            b"word",
+            b" ",
+            b"\xff",
+            b"\xc3",
+            b"\xe2\x82",
+            b"\xf0\x9f",
+            b"\x80",
+            "\u{fffd}".as_bytes(),
+            "\u{2028}".as_bytes(),
+            "日本".as_bytes(),
+            b"<&>",
+            b"\"\\",
+            b"\\n",
+            b"{\"log\":\"x\\n\",\"stream\":\"stdout\"}",
+            b"\x1b[31m",
+            b"\t",
+            b"\x7f",
+        ];
+        line.extend_from_slice(pieces[next(&mut state) as usize % pieces.len()]);
+    }
+    line
+}
+
 /// `SplitMix64`.
 fn next(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);

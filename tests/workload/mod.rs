@@ -6,6 +6,8 @@
 //! | `lines N [SEED]` | line 1 to N, the odd to stdout, the even to stderr |
 //! | `paced N MILLIS` | N lines to stdout, one every MILLIS |
 //! | `rated N RATE SEED` | N lines to stdout, RATE a second |
+//! | `noted PATH RATE SEED` | lines to stdout without end, RATE a second; after each its number into PATH |
+//! | `odd N SEED` | N lines that break readers, the last without its newline |
 //! | `once TEXT` | TEXT and a newline |
 //! | `partial TEXT` | TEXT without a newline |
 //! | `idle TEXT` | TEXT without a newline, then waits for a signal |
@@ -46,6 +48,8 @@ pub(crate) fn run(arguments: &[&str]) -> io::Result<()> {
         ["lines", count, seed] => ways::lines(number(count)?, number(seed)?),
         ["paced", count, millis] => ways::paced(number(count)?, number(millis)?),
         ["rated", count, rate, seed] => stream::rated(number(count)?, number(rate)?, number(seed)?),
+        ["noted", path, rate, seed] => stream::noted(path, number(rate)?, number(seed)?),
+        ["odd", count, seed] => ways::odd(number(count)?, number(seed)?),
         ["once", text] => ways::once(text, "\n"),
         ["partial", text] => ways::once(text, ""),
         ["idle", text] => ways::idle(text),

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -45,6 +46,20 @@ pub(crate) fn rated(count: u64, rate: u64, seed: u64) -> io::Result<()> {
             pace.wait();
         }
         write_once(stdout(), &[&body::line(seed, number)[..], b"\n"].concat())?;
+    }
+    Ok(())
+}
+
+/// Lines 1 and up of `seed`, `rate` a second; after each its number as 8 bytes at the beginning of `path`.
+pub(crate) fn noted(path: &str, rate: u64, seed: u64) -> io::Result<()> {
+    let note = File::options().write(true).create(true).truncate(false).open(path)?;
+    let mut pace = Pace::new(rate);
+    for number in 1_u64.. {
+        if let Some(pace) = &mut pace {
+            pace.wait();
+        }
+        write_once(stdout(), &[&body::line(seed, number)[..], b"\n"].concat())?;
+        note.write_all_at(&number.to_le_bytes(), 0)?;
     }
     Ok(())
 }

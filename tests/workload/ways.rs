@@ -188,6 +188,25 @@ pub(crate) fn rivals(workers: u64, count: u64) -> io::Result<()> {
     process::wait_for_all()
 }
 
+pub(crate) fn odd(count: u64, seed: u64) -> io::Result<()> {
+    (1..=count).try_for_each(|number| {
+        let mut line = body::odd(seed, number);
+        if number < count {
+            line.push(b'\n');
+        }
+        // An empty last line is none.
+        if line.is_empty() { Ok(()) } else { write_whole(&line) }
+    })
+}
+
+/// A pipe takes a long line in pieces when a signal comes.
+fn write_whole(mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        bytes = &bytes[write(stdout(), bytes)?..];
+    }
+    Ok(())
+}
+
 pub(crate) fn flood(bytes: u64) -> io::Result<()> {
     (1..=bytes / 100).try_for_each(|number| {
         let mut line = body::flood_line(number);
