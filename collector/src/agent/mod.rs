@@ -257,7 +257,12 @@ impl Agent {
             }
         }
         let restart = [
-            ("capture", self.config.capture != config.capture),
+            (
+                "capture",
+                (&self.config.capture, self.config.attach) != (&config.capture, config.attach),
+            ),
+            ("tail", self.config.tail != config.tail),
+            ("state", self.config.state != config.state),
             ("identity", self.config.identity != config.identity),
             ("admin", self.config.admin != config.admin),
             ("log", self.config.log != config.log),

@@ -170,7 +170,8 @@ fn open(sink: &config::Sink, metrics: &Metrics) -> Result<Box<dyn Sink>, Error> 
 fn file_of(sink: &config::Sink) -> Option<&Path> {
     match &sink.settings {
         Settings::File(file) => Some(&file.path),
-        Settings::Console(_) | Settings::Kafka(_) | Settings::Discard => None,
+        Settings::Kafka(kafka) => kafka.dead_letters.as_ref().map(|letters| letters.path.as_path()),
+        Settings::Console(_) | Settings::Discard => None,
     }
 }
 
