@@ -11,7 +11,13 @@ use crate::tail::{self, Located, Log, Sought, Watcher};
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Bytes of a log's end that are looked at to find captured lines in it.
-const GLANCE_BYTES: usize = 64 << 10;
+const GLANCE_BYTES: usize = 16 << 10;
+
+/// The same where the lines are so long that those are too few.
+const LONG_GLANCE_BYTES: usize = 256 << 10;
+
+/// Fewer lines are too few.
+const FEW_LINES: usize = 16;
 
 /// Finds and opens logs.
 #[derive(Debug)]
@@ -139,26 +145,38 @@ impl Backing {
         logs: &Logs,
         settings: &line::Settings,
     ) -> ([Vec<Seen>; 2], bool) {
-        let mut lines = [const { Vec::new() }; 2];
-        let Some(log) = &mut self.log else { return (lines, false) };
+        let Some(log) = &mut self.log else { return ([const { Vec::new() }; 2], false) };
         let end = log.end().ok();
-        let mut assemblers = [Assembler::default(), Assembler::default()];
-        // The first one's beginning may be out of sight.
-        assemblers.iter_mut().for_each(Assembler::abandon);
-        let looked = log.last_entries(GLANCE_BYTES, &mut |entry| {
-            let at = entry.stream.index();
-            let (end, lines) = (entry.end, &mut lines[at]);
-            let chunk = super::stream::chunk(&entry);
-            assemblers[at].push(&chunk, settings, &logs.uncounted, &mut |line| {
-                if line.truncated {
-                    return;
-                }
+        let mut lines = last_lines(log, GLANCE_BYTES, logs, settings);
+        if lines.iter().all(|lines| lines.len() < FEW_LINES) {
+            lines = last_lines(log, LONG_GLANCE_BYTES, logs, settings);
+        }
+        let is_still = end.is_some() && std::mem::replace(&mut self.glanced, end) == end;
+        (lines, is_still)
+    }
+}
+
+/// The lines in the last bytes of a log, by stream; none if it cannot be read.
+fn last_lines(
+    log: &mut Log,
+    limit_bytes: usize,
+    logs: &Logs,
+    settings: &line::Settings,
+) -> [Vec<Seen>; 2] {
+    let mut lines = [const { Vec::new() }; 2];
+    let mut assemblers = [Assembler::default(), Assembler::default()];
+    // The first one's beginning may be out of sight.
+    assemblers.iter_mut().for_each(Assembler::abandon);
+    let looked = log.last_entries(limit_bytes, &mut |entry| {
+        let at = entry.stream.index();
+        let (end, lines) = (entry.end, &mut lines[at]);
+        let chunk = super::stream::chunk(&entry);
+        assemblers[at].push(&chunk, settings, &logs.uncounted, &mut |line| {
+            if !line.truncated {
                 let key = LineKey::of(line.body, line.mode);
                 lines.push(Seen { key, time: line.time, cut: end });
-            });
+            }
         });
-        let still =
-            looked.is_ok() && end.is_some() && std::mem::replace(&mut self.glanced, end) == end;
-        (lines, still)
-    }
+    });
+    if looked.is_ok() { lines } else { [const { Vec::new() }; 2] }
 }

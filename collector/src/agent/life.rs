@@ -15,6 +15,11 @@ use crate::tail::Lost;
 /// Bytes of a log read at a time, before others have their turn.
 const READ_BYTES: usize = 256 << 10;
 
+/// How often captured lines are looked for in their log, and after how many of them more often: what is after the last
+/// that was found comes again after a crash.
+const SELDOM: Duration = Duration::from_secs(5);
+const MANY_LINES: u64 = 2000;
+
 /// How long after a container's end its log has to be still to be complete.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -31,6 +36,8 @@ pub(super) struct Life {
     pub(super) seen_gone: bool,
     /// All that it wrote was handed on.
     is_complete: bool,
+    /// When its captured lines were looked for in its log.
+    anchored: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -54,6 +61,7 @@ impl Life {
             ended: None,
             seen_gone: false,
             is_complete: false,
+            anchored: None,
         };
         life.seek();
         life
@@ -291,14 +299,17 @@ impl Life {
         if !was_open {
             self.streams.iter_mut().for_each(|stream| stream.seam.remember());
         }
-        let is_behind = |stream: &StreamState| {
-            let number = stream.seam.number();
-            !stream.seam.is_reading()
-                && stream.seam.anchor().is_none_or(|anchor| anchor.number < number)
+        let behind = |stream: &StreamState| match stream.seam.anchor() {
+            _ if stream.seam.is_reading() => 0,
+            Some(anchor) => stream.seam.number() - anchor.number,
+            None => stream.seam.number().max(1),
         };
-        if !self.streams.iter().any(is_behind) {
+        let lines: u64 = self.streams.iter().map(behind).max().unwrap_or(0);
+        let is_due = self.anchored.is_none_or(|at| output.now - at >= SELDOM);
+        if lines == 0 || (lines < MANY_LINES && !is_due) {
             return;
         }
+        self.anchored = Some(output.now);
         let (mut lines, still) = self.backing.glance(logs, output.settings);
         for (stream, lines) in self.streams.iter_mut().zip(&mut lines) {
             lines.retain(|line| line.time < drained);

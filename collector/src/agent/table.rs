@@ -160,13 +160,9 @@ impl Table {
             Some(life) => life,
             None => self.origin.captured(id, self.logs.as_ref(), output.now),
         };
-        let is_waiting = life.is_waiting();
         self.lives.entry(cgroup).insert_entry(life).get_mut().begin();
         // It may be described anew, and its metrics need its name.
         self.ask(id, output.now);
-        if !is_waiting {
-            self.waiting.remove(&id);
-        }
     }
 
     /// Bytes of a container: lines of it, or held until it has a name.

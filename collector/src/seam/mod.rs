@@ -67,7 +67,7 @@ const LINES: usize = 16_384;
 pub struct Settings {
     /// Bytes of captured lines that wait for the seam, per stream, 16 384 lines at most; the oldest make room. The file lags behind by what a
     /// pipe and the runtime's buffers hold, which is less than 128 KiB as a rule and 1 MiB for Docker's non-blocking mode.
-    /// Default: 2 MiB.
+    /// Default: 512 KiB.
     pub held_bytes: usize,
     /// Lines since the last anchor whose keys are kept, 8 bytes each. Those before them are passed over by their number
     /// when a gap is filled. Default: 65 536.
@@ -85,7 +85,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            held_bytes: 2 << 20,
+            held_bytes: 512 << 10,
             trail_lines: 65_536,
             lag_bytes: 128 << 10,
             settle: Duration::from_millis(250),
