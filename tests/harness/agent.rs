@@ -107,6 +107,14 @@ impl Agent {
         self.process.pid()
     }
 
+    /// The most memory it ever had, in bytes; the ring is part of it.
+    pub(crate) fn peak_bytes(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = peak.and_then(|peak| peak.trim().strip_suffix(" kB")).context("no VmHWM")?;
+        Ok(kib.parse::<u64>()? << 10)
+    }
+
     /// What it said on stderr so far.
     pub(crate) fn said(&self) -> String {
         self.process.said()

@@ -118,6 +118,12 @@ impl Broker {
         Ok(())
     }
 
+    /// Sends the broker a signal.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        let mut node = self.node.lock().unwrap_or_else(PoisonError::into_inner);
+        node.as_mut().context("the broker does not run")?.signal(signal)
+    }
+
     fn java(&self, class: &str) -> Result<Command> {
         let library = std::env::var(LIBRARY).with_context(|| format!("{LIBRARY} is not set"))?;
         let mut command = Site::get()?.command("java");

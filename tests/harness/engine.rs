@@ -19,10 +19,11 @@ const DATA: &str = "data";
 /// Where the daemon notes the containerd that it started.
 const CONTAINERD_PID: &str = "exec/containerd/containerd.pid";
 
-/// A running `dockerd` without networks. Its containers outlive it (`--live-restore`).
+/// A running `dockerd` without networks. Its containers outlive it (`--live-restore`), unless told otherwise.
 #[derive(Debug)]
 pub(crate) struct Engine {
     folder: PathBuf,
+    is_restoring: bool,
     daemon: Mutex<Process>,
 }
 
@@ -56,11 +57,16 @@ impl<'a> Run<'a> {
 impl Engine {
     /// Starts an engine in a folder of that name, with both images.
     pub(crate) fn start(name: &str) -> Result<Self> {
+        Self::start_restoring(name, true)
+    }
+
+    /// The same, and it may end the containers that it finds when it is [revived](Self::revive).
+    pub(crate) fn start_restoring(name: &str, is_restoring: bool) -> Result<Self> {
         let site = Site::get()?;
         let folder = site.folder(name)?;
         std::fs::write(folder.join("daemon.json"), "{}")?;
-        let daemon = Mutex::new(spawn(&folder)?);
-        let engine = Self { folder, daemon };
+        let daemon = Mutex::new(spawn(&folder, is_restoring)?);
+        let engine = Self { folder, is_restoring, daemon };
         engine.ready()?;
         for (name, files) in image::lay_out(&engine.folder.join("images"))? {
             image::import(site, &engine.address(), name, &files)?;
@@ -91,7 +97,7 @@ impl Engine {
 
     /// Starts the daemon that [`Self::kill`] ended.
     pub(crate) fn revive(&self) -> Result<()> {
-        *self.daemon() = spawn(&self.folder)?;
+        *self.daemon() = spawn(&self.folder, self.is_restoring)?;
         self.ready()
     }
 
@@ -167,7 +173,7 @@ fn address(folder: &Path) -> String {
     format!("unix://{}/docker.sock", folder.display())
 }
 
-fn spawn(folder: &Path) -> Result<Process> {
+fn spawn(folder: &Path, is_restoring: bool) -> Result<Process> {
     let mut command = Site::get()?.command("dockerd");
     for (option, name) in [
         ("--config-file", "daemon.json"),
@@ -177,7 +183,10 @@ fn spawn(folder: &Path) -> Result<Process> {
     ] {
         command.arg(option).arg(folder.join(name));
     }
-    command.args(["--bridge=none", "--iptables=false", "--ip6tables=false", "--live-restore"]);
+    command.args(["--bridge=none", "--iptables=false", "--ip6tables=false"]);
+    if is_restoring {
+        command.arg("--live-restore");
+    }
     command.args(["--host", &address(folder)]);
     // A killed daemon leaves pid files, and a new one takes whatever has such a pid by now, even a zombie, for its own.
     for left in ["docker.pid", CONTAINERD_PID] {

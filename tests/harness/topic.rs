@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{BorrowedMessage, Headers, Message as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
@@ -35,6 +37,22 @@ impl Message {
             value: message.payload().unwrap_or_default().to_owned(),
         }
     }
+}
+
+/// Makes a topic of one partition with options of its own.
+pub(crate) fn create(broker: &Broker, topic: &str, options: &[(&str, &str)]) -> Result<()> {
+    let client: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", broker.address()).create()?;
+    let mut wanted = NewTopic::new(topic, 1, TopicReplication::Fixed(1));
+    for (key, value) in options {
+        wanted = wanted.set(key, value);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let made = runtime.block_on(client.create_topics([&wanted], &AdminOptions::new()))?;
+    for result in made {
+        result.map_err(|(topic, error)| anyhow!("topic `{topic}`: {error}"))?;
+    }
+    Ok(())
 }
 
 /// The values of a topic of one partition, as [`messages`] reads them.
