@@ -163,6 +163,9 @@ impl Drop for Engine {
     fn drop(&mut self) {
         let all = self.docker(&["ps", "--all", "--quiet"]).unwrap_or_default();
         let all: Vec<&str> = all.lines().collect();
+        if all.is_empty() {
+            return;
+        }
         if let Err(error) = self.docker(&[&["rm", "--force", "--volumes"], &all[..]].concat()) {
             eprintln!("{error:#}");
         }
