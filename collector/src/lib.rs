@@ -33,7 +33,8 @@
 //! 2. A payload is bytes until a sink encodes it; nothing before that assumes UTF-8. Only `line` looks for newlines.
 //! 3. Bytes of a container wait until it has a name, within bounds, and go out in order. Nothing is guessed.
 //! 4. Every queue has a bound in its `Settings`, and the place that fills it says what happens when it is full.
-//! 5. A position counts as delivered when the sink has acknowledged everything before it.
+//! 5. A batch is safe when it and all before it are acknowledged by the sink or, with a disk buffer, durable there.
+//!    Nothing else moves a checkpoint.
 //! 6. No global state: no lazy statics, no ambient clock in pure code, no environment outside `main`.
 
 pub mod agent;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::metrics::Metrics;
 use crate::buffer::Buffer;
-use crate::record::{Batch, BatchSize, Container, Line, Stream, Timestamp};
+use crate::record::{Batch, BatchRecord, BatchSize, Container, Line, LineKey, Stream, Timestamp};
 
 /// A batch is handed on when it holds this much, if not before.
 const BATCH_BYTES: usize = 1 << 20;
@@ -24,29 +24,22 @@ impl<'a> Outgoing<'a> {
         Self { batch: Batch::with_room(room), buffers, metrics }
     }
 
-    /// Adds a record that stands for lost bytes; waits while a buffer is full.
-    pub(super) fn push_loss(
-        &mut self,
-        container: &Arc<Container>,
-        stream: Stream,
-        number: u64,
-        line: &Line<'_>,
-        lost_bytes: u64,
-    ) {
-        let pushed = self.batch.push_loss(container, stream, number, line, lost_bytes);
+    /// Adds a record that is no line; waits while a buffer is full.
+    pub(super) fn push_record(&mut self, record: &BatchRecord<'_>) {
+        let pushed = self.batch.push_record(record);
         debug_assert!(pushed, "a batch outgrew its bound");
     }
 
-    /// Adds line `number` of a stream; waits while a buffer is full.
+    /// Adds a line of a stream, with its number and key; waits while a buffer is full.
     pub(super) fn push(
         &mut self,
         container: &Arc<Container>,
         stream: Stream,
-        number: u64,
+        place: (u64, LineKey),
         line: &Line<'_>,
     ) {
         // Refused only past `MAX_BATCH_BYTES`: no line is as long as what is missing to that.
-        let pushed = self.batch.push(container, stream, number, line);
+        let pushed = self.batch.push(container, stream, place, line);
         debug_assert!(pushed, "a batch outgrew its bound");
         if self.batch.used_bytes() >= BATCH_BYTES {
             let room = self.hand_on();

@@ -22,7 +22,13 @@ const LAST_STEPS: Duration = Duration::from_secs(1);
 #[error("failed to open sink `{name}`")]
 pub struct Error {
     name: String,
-    source: sink::Error,
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl Error {
+    fn new(sink: &config::Sink, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self { name: sink.name.clone(), source: Box::new(source) }
+    }
 }
 
 /// A sink has ended.
@@ -86,7 +92,8 @@ impl Outlets {
         let (held, free): (Vec<_>, Vec<_>) =
             sinks.iter().filter(is_new).partition(|sink| self.holds_file_of(sink));
         let started = self.start_all(free.into_iter())?;
-        let held: Vec<_> = held.into_iter().map(|sink| (sink, self.buffer(sink))).collect();
+        let held = held.into_iter().map(|sink| Ok((sink, self.buffer(sink)?)));
+        let held: Vec<_> = held.collect::<Result<_, Error>>()?;
 
         let (kept, gone): (Vec<_>, Vec<_>) =
             mem::take(&mut self.current).into_iter().partition(|old| sinks.contains(&old.sink));
@@ -124,15 +131,16 @@ impl Outlets {
         let opened = sinks.map(|sink| Ok((sink, open(sink, &self.metrics)?)));
         let opened: Vec<_> = opened.collect::<Result<_, Error>>()?;
         let start = |(sink, opened)| {
-            let (buffer, consumer) = self.buffer(sink);
+            let (buffer, consumer) = self.buffer(sink)?;
             self.start(sink, opened, buffer, consumer)
         };
         opened.into_iter().map(start).collect()
     }
 
-    fn buffer(&self, sink: &config::Sink) -> (Arc<Buffer>, Consumer) {
-        let (buffer, consumer) = Buffer::new(&sink.name, sink.buffer, &self.metrics.buffer);
-        (Arc::new(buffer), consumer)
+    fn buffer(&self, sink: &config::Sink) -> Result<(Arc<Buffer>, Consumer), Error> {
+        let (buffer, consumer) = Buffer::open(&sink.name, &sink.buffer, &self.metrics.buffer)
+            .map_err(|source| Error::new(sink, source))?;
+        Ok((Arc::new(buffer), consumer))
     }
 
     fn start(
@@ -140,7 +148,7 @@ impl Outlets {
         sink: &config::Sink,
         opened: Box<dyn Sink>,
         buffer: Arc<Buffer>,
-        consumer: Consumer,
+        mut consumer: Consumer,
     ) -> Result<Outlet, Error> {
         let (ended, name) = (self.ended.clone(), sink.name.clone());
         let report = move |result| {
@@ -149,7 +157,7 @@ impl Outlets {
         };
         let source = move |timeout| consumer.pop(timeout);
         let worker = Worker::spawn(opened, self.metrics.sink.sink(&sink.name), source, report)
-            .map_err(|source| Error { name: sink.name.clone(), source })?;
+            .map_err(|source| Error::new(sink, source))?;
         Ok(Outlet { sink: sink.clone(), buffer, worker })
     }
 
@@ -162,8 +170,7 @@ impl Outlets {
 }
 
 fn open(sink: &config::Sink, metrics: &Metrics) -> Result<Box<dyn Sink>, Error> {
-    sink::open(&sink.name, &sink.settings, &metrics.sink)
-        .map_err(|source| Error { name: sink.name.clone(), source })
+    sink::open(&sink.name, &sink.settings, &metrics.sink).map_err(|source| Error::new(sink, source))
 }
 
 /// The file that a sink has for itself.

@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use super::outgoing::Outgoing;
 use crate::line::{self, Assembler};
-use crate::record::{Chunk, Container, Cut, Line, LineKey, Mode, Stream, Timestamp};
+use crate::record::{
+    BatchRecord, Chunk, Container, Cut, Line, LineKey, Mode, RecordUid, Stream, Timestamp,
+};
 use crate::seam::Seam;
 use crate::tail::{Entry, Lost};
 
@@ -162,10 +164,22 @@ impl StreamState {
         container: &Arc<Container>,
         output: &mut Output<'_>,
     ) {
-        let body = text.as_bytes();
-        let line = Line { body, time, mode, writer: None, sequence: 0, index: 0, truncated: false };
         let number = self.seam.take_number();
-        output.outgoing.push_loss(container, self.stream, number, &line, lost_bytes);
+        let body = text.as_bytes();
+        let uid = RecordUid::new(&container.id, self.stream, number, LineKey::of(body, mode));
+        output.outgoing.push_record(&BatchRecord {
+            container,
+            stream: self.stream,
+            mode,
+            time,
+            observed: time,
+            uid,
+            writer: None,
+            number,
+            truncated: false,
+            lost_bytes,
+            body,
+        });
     }
 
     /// Ends lines that nobody has continued for long. `drained`: everything written before it has been pushed.
@@ -215,7 +229,7 @@ fn into<'a>(
     container: &'a Arc<Container>,
     stream: Stream,
 ) -> impl FnMut(u64, LineKey, &Line<'_>) {
-    move |number, _key, line| outgoing.push(container, stream, number, line)
+    move |number, key, line| outgoing.push(container, stream, (number, key), line)
 }
 
 /// A piece of a log as the line stage takes it.

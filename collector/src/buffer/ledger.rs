@@ -7,7 +7,7 @@ use crate::record::BatchId;
 /// Books of the batches that were handed to a sink. It is done with them in any order; they are passed in their own: up to
 /// the first that it is not done with.
 #[derive(Debug)]
-pub struct Ledger {
+pub(super) struct Ledger {
     max_open: usize,
     /// Batches not yet passed, from `passed` on.
     open: VecDeque<Open>,
@@ -24,13 +24,13 @@ struct Open {
 
 impl Ledger {
     /// Books for at most `max_open` batches.
-    pub fn new(max_open: usize) -> Self {
+    pub(super) fn new(max_open: usize) -> Self {
         Self { max_open: max_open.max(1), open: VecDeque::new(), passed: 0, records: 0 }
     }
 
     /// Books a batch of `records`, and gives it its number. Nothing if too many are open.
-    pub fn opened(&mut self, records: usize) -> Option<BatchId> {
-        if self.open.len() >= self.max_open {
+    pub(super) fn opened(&mut self, records: usize) -> Option<BatchId> {
+        if self.is_full() {
             return None;
         }
         let id = self.handed();
@@ -39,8 +39,13 @@ impl Ledger {
         Some(id)
     }
 
+    /// Whether too many are open for one more.
+    pub(super) fn is_full(&self) -> bool {
+        self.open.len() >= self.max_open
+    }
+
     /// The sink is done with a batch. What is not open is passed over: it cannot be, or was acknowledged before.
-    pub fn acknowledge(&mut self, batch: BatchId) {
+    pub(super) fn acknowledge(&mut self, batch: BatchId) {
         let index = batch.checked_sub(self.passed).and_then(|index| usize::try_from(index).ok());
         let Some(open) = index.and_then(|index| self.open.get_mut(index)) else { return };
         if !open.is_done {
@@ -53,22 +58,22 @@ impl Ledger {
     }
 
     /// How many batches were booked so far: the number that the next one gets.
-    pub fn handed(&self) -> BatchId {
+    pub(super) fn handed(&self) -> BatchId {
         self.passed + self.open.len() as BatchId
     }
 
     /// The sink is done with every batch before this one.
-    pub fn passed(&self) -> BatchId {
+    pub(super) fn passed(&self) -> BatchId {
         self.passed
     }
 
     /// Batches that are booked and not passed.
-    pub fn open_batches(&self) -> usize {
+    pub(super) fn open_batches(&self) -> usize {
         self.open.len()
     }
 
     /// Records of batches that the sink is not done with.
-    pub fn unacknowledged_records(&self) -> usize {
+    pub(super) fn unacknowledged_records(&self) -> usize {
         self.records
     }
 }

@@ -12,7 +12,7 @@ use super::metrics::{DropReason, QueueMetrics};
 use super::{Settings, WhenFull};
 use crate::record::Delivery;
 
-/// Makes a queue; both ends close it when they are dropped.
+/// Makes a queue; its consumer closes it when it is dropped.
 pub(super) fn bounded(settings: Settings, metrics: QueueMetrics) -> (Producer, Consumer) {
     let queue = Arc::new(Queue {
         settings,
@@ -46,7 +46,7 @@ pub(super) struct Producer(Arc<Queue>);
 
 /// The end that a sink takes batches from.
 #[derive(Debug)]
-pub struct Consumer(Arc<Queue>);
+pub(super) struct Consumer(Arc<Queue>);
 
 impl Queue {
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -106,15 +106,9 @@ impl Producer {
     }
 }
 
-impl Drop for Producer {
-    fn drop(&mut self) {
-        self.close();
-    }
-}
-
 impl Consumer {
     /// The oldest delivery; waits for one for up to `timeout`. Disconnected: closed, and empty.
-    pub fn pop(&self, timeout: Duration) -> Result<Delivery, RecvTimeoutError> {
+    pub(super) fn pop(&self, timeout: Duration) -> Result<Delivery, RecvTimeoutError> {
         let Queue { metrics, filled, emptied, .. } = &*self.0;
         let state = self.0.lock();
         let (mut state, _) = filled

@@ -96,7 +96,12 @@ fn waits_for_room_and_loses_nothing() {
     let queue = Queue::new(1, WhenFull::Block);
     let deliveries: Vec<_> = (0..BATCHES).map(|id| queue.delivery(id, 1)).collect();
     let Queue { producer, consumer, acknowledged, .. } = queue;
-    let pushing = std::thread::spawn(move || deliveries.into_iter().for_each(|d| producer.push(d)));
+    let pushing = std::thread::spawn(move || {
+        for delivery in deliveries {
+            producer.push(delivery);
+        }
+        producer.close();
+    });
     while let Ok(delivery) = consumer.pop(LONG) {
         delivery.receipt.acknowledge();
     }

@@ -8,12 +8,12 @@ use crate::buffer::samples::batch;
 
 fn open(max_open_batches: usize) -> (Buffer, Consumer) {
     let settings = Settings { max_open_batches, ..Settings::default() };
-    Buffer::new("sink", settings, &Metrics::default())
+    Buffer::open("sink", &settings, &Metrics::default()).unwrap()
 }
 
 #[test]
 fn the_sink_gets_every_batch_and_its_receipt() {
-    let (buffer, consumer) = open(10);
+    let (buffer, mut consumer) = open(10);
     let progress = buffer.progress();
     for records in [0, 1, 2] {
         buffer.push(&Arc::new(batch(records)));
@@ -31,7 +31,7 @@ fn the_sink_gets_every_batch_and_its_receipt() {
 #[test]
 fn too_many_open_batches_wait_for_acknowledgements() {
     const BATCHES: u64 = 500;
-    let (buffer, consumer) = open(1);
+    let (buffer, mut consumer) = open(1);
     let progress = buffer.progress();
     let pushing = std::thread::spawn(move || {
         for _ in 0..BATCHES {
@@ -48,7 +48,7 @@ fn too_many_open_batches_wait_for_acknowledgements() {
 
 #[test]
 fn closing_wakes_whoever_waits_for_acknowledgements() {
-    let (buffer, consumer) = open(1);
+    let (buffer, mut consumer) = open(1);
     let buffer = Arc::new(buffer);
     buffer.push(&Arc::new(batch(1)));
     let pushing = {

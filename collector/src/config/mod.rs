@@ -19,7 +19,7 @@ mod tree;
 mod units;
 mod yaml;
 
-pub use check::{Config, DiskBuffer, Identity, Sink, Tail};
+pub use check::{Config, Identity, Sink, Tail};
 pub use interpolate::Environment;
 pub use load::Error;
 pub use problem::{Position, Problem, Problems};

@@ -6,7 +6,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::file::{Attach, Level, LogFormat, Start};
-use super::{Config, DiskBuffer, Problems};
+use super::{Config, Problems};
+use crate::buffer::DiskSettings;
 use crate::sink::DeadLetterSettings;
 
 /// The result for a file with the variables `HOST` and `PASSWORD` around it.
@@ -161,7 +162,7 @@ sinks:
     assert_eq!(config.state.unwrap().directory, Path::new("/s"));
     assert_eq!(config.hand_over_timeout, Duration::ZERO);
     let disk = |directory: &str, mib: u64, segment_mib: u64, sync_millis| {
-        Some(DiskBuffer {
+        Some(DiskSettings {
             directory: directory.into(),
             max_bytes: mib << 20,
             segment_bytes: segment_mib << 20,
@@ -169,9 +170,9 @@ sinks:
         })
     };
     let [a, b, k, m] = config.sinks.as_slice() else { panic!("{:?}", config.sinks) };
-    assert_eq!(a.disk, disk("/s/buffer/a", 1024, 64, 100));
-    assert_eq!(b.disk, disk("/b", 2048, 1, 0));
-    assert_eq!((&k.disk, &m.disk), (&None, &None));
+    assert_eq!(a.buffer.disk, disk("/s/buffer/a", 1024, 64, 100));
+    assert_eq!(b.buffer.disk, disk("/b", 2048, 1, 0));
+    assert_eq!((&k.buffer.disk, &m.buffer.disk), (&None, &None));
     let memory = [a, b, k, m].map(|sink| sink.buffer.max_bytes >> 20);
     assert_eq!(memory, [64, 64, 64, 16 << 10]);
     let crate::sink::Settings::Kafka(kafka) = &k.settings else { panic!("{k:?}") };

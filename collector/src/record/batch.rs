@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Container, Line, Mode, RecordUid, Stream, Timestamp, Writer};
+use super::{Container, Line, LineKey, Mode, RecordUid, Stream, Timestamp, Writer};
 
 /// The most body bytes a batch may hold, whatever its maker wants: offsets are 32 bits wide.
 pub const MAX_BATCH_BYTES: usize = 256 << 20;
@@ -83,6 +83,11 @@ impl Batch {
         Self { observed, ..Self::default() }
     }
 
+    /// When the records were observed.
+    pub const fn observed(&self) -> Timestamp {
+        self.observed
+    }
+
     /// Sets when the records were observed: not before the last of them was pushed.
     pub fn set_observed(&mut self, observed: Timestamp) {
         self.observed = observed;
@@ -95,50 +100,46 @@ impl Batch {
         &mut self,
         container: &Arc<Container>,
         stream: Stream,
-        number: u64,
+        (number, key): (u64, LineKey),
         line: &Line<'_>,
     ) -> bool {
-        self.push_entry(container, stream, number, line, 0)
+        self.push_record(&BatchRecord {
+            container,
+            stream,
+            mode: line.mode,
+            time: line.time,
+            observed: self.observed,
+            uid: RecordUid::new(&container.id, stream, number, key),
+            writer: line.writer,
+            number,
+            truncated: line.truncated,
+            lost_bytes: 0,
+            body: line.body,
+        })
     }
 
-    /// Adds a record that stands for `lost_bytes` of the stream, in words in `line`; as [`Batch::push`].
-    pub fn push_loss(
-        &mut self,
-        container: &Arc<Container>,
-        stream: Stream,
-        number: u64,
-        line: &Line<'_>,
-        lost_bytes: u64,
-    ) -> bool {
-        self.push_entry(container, stream, number, line, lost_bytes)
-    }
-
-    fn push_entry(
-        &mut self,
-        container: &Arc<Container>,
-        stream: Stream,
-        number: u64,
-        line: &Line<'_>,
-        lost_bytes: u64,
-    ) -> bool {
-        if self.bodies.len() + line.body.len() > MAX_BATCH_BYTES {
+    /// Adds a record as it is, but for when it was observed; as [`Batch::push`].
+    pub fn push_record(&mut self, record: &BatchRecord<'_>) -> bool {
+        let &BatchRecord { container, stream, mode, time, uid, writer, .. } = record;
+        let &BatchRecord { observed: _, number, truncated, lost_bytes, body, .. } = record;
+        if self.bodies.len() + body.len() > MAX_BATCH_BYTES {
             return false;
         }
         if !self.containers.last().is_some_and(|last| Arc::ptr_eq(last, container)) {
             self.containers.push(Arc::clone(container));
         }
-        self.bodies.extend_from_slice(line.body);
+        self.bodies.extend_from_slice(body);
         self.entries.push(Entry {
             end: self.bodies.len() as u32,
             container: (self.containers.len() - 1) as u32,
             number,
             lost_bytes,
-            uid: RecordUid::new(&container.id, stream, number, line),
-            time: line.time,
-            writer: line.writer,
+            uid,
+            time,
+            writer,
             stream,
-            mode: line.mode,
-            truncated: line.truncated,
+            mode,
+            truncated,
         });
         true
     }
@@ -202,7 +203,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::{Batch, Entry};
-    use crate::record::{Container, ContainerId, Line, Mode, Stream, Timestamp};
+    use crate::record::{Container, ContainerId, Line, LineKey, Mode, Stream, Timestamp};
 
     #[test]
     fn a_short_line_counts_with_all_that_it_makes_allocate() {
@@ -213,7 +214,7 @@ mod tests {
         let (time, mode) = (Timestamp::default(), Mode::Ebpf);
         let line =
             Line { body: b"x", time, mode, writer: None, sequence: 0, index: 0, truncated: false };
-        assert!(batch.push(&container, Stream::Stdout, 0, &line));
+        assert!(batch.push(&container, Stream::Stdout, (0, LineKey(0)), &line));
         // A vector begins with room for four elements, and for eight bytes.
         let vectors = 8 + 4 * size_of::<Entry>() + 4 * size_of::<Arc<Container>>();
         assert_eq!(batch.size_bytes(), size_of::<Batch>() + vectors);

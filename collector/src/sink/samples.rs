@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, unbounded};
 
 use crate::record::{
-    Batch, BatchId, Container, ContainerId, Delivery, Line, Mode, Receipt, Stream, Timestamp,
+    Batch, BatchId, Container, ContainerId, Delivery, Line, LineKey, Mode, Receipt, Stream,
+    Timestamp,
 };
 
 /// A container with this name, whose id is made of its length.
@@ -27,7 +28,7 @@ pub(super) fn batch(container: &Arc<Container>, bodies: &[&str]) -> Arc<Batch> {
             index: 0,
             truncated: false,
         };
-        assert!(batch.push(container, Stream::Stdout, number, &line));
+        assert!(batch.push(container, Stream::Stdout, (number, LineKey(0)), &line));
     }
     Arc::new(batch)
 }

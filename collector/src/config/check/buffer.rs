@@ -1,10 +1,9 @@
 //! A sink's `buffer`
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Findings;
-use crate::buffer::{Settings, WhenFull};
+use crate::buffer::{DiskSettings, Settings, WhenFull};
 use crate::config::file::{self, BufferType, Document, StateDirectory};
 use crate::config::units::{Interval, Size};
 
@@ -15,26 +14,13 @@ const DEFAULT_MEMORY: Size = Size::mib(64);
 /// What they may take of a disk by default.
 const DEFAULT_DISK: Size = Size::mib(1 << 10);
 
-/// A buffer on disk, besides the memory before it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DiskBuffer {
-    /// The directory, for this buffer alone.
-    pub directory: PathBuf,
-    /// Bytes of all that is there.
-    pub max_bytes: u64,
-    /// Bytes of a file there.
-    pub segment_bytes: u64,
-    /// The longest that a line stays exposed to a crash of the node.
-    pub sync_interval: Duration,
-}
-
 /// What waits before the sink called `name`: in memory, and on disk if it is to.
 pub(super) fn check(
     name: &str,
     buffer: &file::Buffer,
     document: &Document,
     findings: &mut Findings<'_>,
-) -> (Settings, Option<DiskBuffer>) {
+) -> Settings {
     let file::Buffer {
         kind,
         max_bytes,
@@ -60,15 +46,15 @@ pub(super) fn check(
         }
         BufferType::Disk => (DEFAULT_MEMORY, check_disk(name, buffer, document, findings)),
     };
-    let settings = Settings {
+    Settings {
         max_bytes: memory.bytes() as usize,
         when_full: match when_full {
             file::WhenFull::Block => WhenFull::Block,
             file::WhenFull::DropNewest => WhenFull::DropNewest,
         },
+        disk,
         ..Settings::default()
-    };
-    (settings, disk)
+    }
 }
 
 fn check_disk(
@@ -76,7 +62,7 @@ fn check_disk(
     buffer: &file::Buffer,
     document: &Document,
     findings: &mut Findings<'_>,
-) -> Option<DiskBuffer> {
+) -> Option<DiskSettings> {
     let file::Buffer { max_bytes, directory, segment_bytes, sync_interval, .. } = buffer;
     let directory = match (directory, &document.state.directory) {
         (Some(directory), _) => {
@@ -90,7 +76,7 @@ fn check_disk(
             return None;
         }
     };
-    Some(DiskBuffer {
+    Some(DiskSettings {
         directory,
         max_bytes: max_bytes.unwrap_or(DEFAULT_DISK).bytes(),
         segment_bytes: segment_bytes.map_or(64 << 20, Size::bytes),

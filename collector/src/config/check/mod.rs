@@ -21,7 +21,6 @@ use super::interpolate::Environment;
 use super::problem::{self, Problem};
 use super::tree::Node;
 
-pub use buffer::DiskBuffer;
 pub use identity::Identity;
 pub use sink::Sink;
 pub use tail::Tail;

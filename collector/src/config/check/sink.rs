@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::buffer::{self, DiskBuffer};
+use super::buffer;
 use super::{Findings, kafka};
 use crate::config::file::{self, Document};
 use crate::config::units::Interval;
@@ -19,10 +19,8 @@ pub struct Sink {
     pub name: String,
     /// Where it leads.
     pub settings: Settings,
-    /// What waits before it in memory; room for at least one line of the greatest length.
+    /// What waits before it; room for at least one line of the greatest length.
     pub buffer: crate::buffer::Settings,
-    /// What waits before it on disk, if it is to.
-    pub disk: Option<DiskBuffer>,
 }
 
 pub(super) fn check(document: &Document, findings: &mut Findings<'_>) -> Vec<Sink> {
@@ -34,8 +32,8 @@ pub(super) fn check(document: &Document, findings: &mut Findings<'_>) -> Vec<Sin
             let message = "a sink's name begins with a letter, and has at most 63 letters, digits, `_` and `-`";
             findings.add(&["sinks", name], message);
         }
-        let (buffer, disk) = buffer::check(name, sink.buffer(), document, findings);
-        if let Some(disk) = &disk
+        let buffer = buffer::check(name, sink.buffer(), document, findings);
+        if let Some(disk) = &buffer.disk
             && let Some(other) = directories.insert(disk.directory.clone(), name)
         {
             let message = format!("sink `{other}` has this directory already");
@@ -56,7 +54,7 @@ pub(super) fn check(document: &Document, findings: &mut Findings<'_>) -> Vec<Sin
             }
             file::Sink::Discard(_) => Some(Settings::Discard),
         };
-        sinks.extend(settings.map(|settings| Sink { name: name.clone(), settings, buffer, disk }));
+        sinks.extend(settings.map(|settings| Sink { name: name.clone(), settings, buffer }));
     }
     sinks
 }

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::Json;
 use crate::record::{
-    Batch, Container, ContainerId, Kubernetes, Line, Mode, Runtime, Stream, Timestamp, Writer,
+    Batch, BatchRecord, Container, ContainerId, Kubernetes, Line, LineKey, Mode, Runtime, Stream,
+    Timestamp, Writer,
 };
 
 fn id() -> ContainerId {
@@ -24,7 +25,7 @@ fn encode(container: Container, lines: &[Line<'_>]) -> Vec<String> {
     let mut batch = Batch::new(Timestamp::from_nanos(1_700_000_001_500_000_000));
     let container = Arc::new(container);
     for (number, line) in (7..).zip(lines) {
-        assert!(batch.push(&container, Stream::Stderr, number, line));
+        assert!(batch.push(&container, Stream::Stderr, (number, LineKey(0)), line));
     }
     let mut json = Json::default();
     let encode = |record| {
@@ -158,9 +159,10 @@ proptest! {
 fn says_how_much_is_lost() {
     let mut batch = Batch::new(Timestamp::from_nanos(0));
     let container = Arc::new(Container::unexplained(id()));
-    assert!(batch.push_loss(&container, Stream::Stdout, 0, &line(b"12 bytes lost"), 12));
+    assert!(batch.push(&container, Stream::Stdout, (0, LineKey(0)), &line(b"12 bytes lost")));
     let mut out = Vec::new();
-    Json::default().append(&batch.get(0).unwrap(), &mut out);
+    let record = BatchRecord { lost_bytes: 12, ..batch.get(0).unwrap() };
+    Json::default().append(&record, &mut out);
     let text = String::from_utf8(out).unwrap();
     assert!(text.contains(r#""log.capture.lost_bytes":12,"#), "{text}");
 }

@@ -110,7 +110,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{Pretty, append_harmless};
-    use crate::record::{Batch, Container, ContainerId, Line, Mode, Stream, Timestamp};
+    use crate::record::{Batch, Container, ContainerId, Line, LineKey, Mode, Stream, Timestamp};
 
     fn line(body: &[u8]) -> Line<'_> {
         let time = Timestamp::from_nanos(1_700_000_000_123_456_789);
@@ -121,7 +121,7 @@ mod tests {
         let id = ContainerId::from_bytes(&[b'a'; 64]).unwrap();
         let container = Container { name: Some(name.into()), ..Container::unexplained(id) };
         let mut batch = Batch::new(Timestamp::from_nanos(0));
-        assert!(batch.push(&Arc::new(container), stream, 0, line));
+        assert!(batch.push(&Arc::new(container), stream, (0, LineKey(0)), line));
         let mut out = Vec::new();
         pretty.append(&batch.get(0).unwrap(), &mut out);
         String::from_utf8(out).unwrap()
