@@ -4,6 +4,9 @@ use std::env::{current_exe, temp_dir};
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::sync_channel;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
@@ -20,7 +23,11 @@ const CONFIG: &str = "identity: { docker: { enabled: off }, hold_timeout: 0s }\n
                       admin: { listen: off }\n";
 
 /// What it says on stderr once it captures.
-const READY: &str = "capturing";
+const READY: &str = "collecting";
+/// How long that may take where the CPU is emulated, and busy.
+const PATIENCE: Duration = Duration::from_mins(2);
+/// Lines of its log that wait for their reader.
+const LOG_LINES: usize = 16;
 
 /// A collector, which ends with its test.
 struct Agent {
@@ -44,11 +51,20 @@ impl Agent {
         process.args(["writetap", "run", "--config"]).arg(&config);
         let process = process.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let mut agent = Self { process };
-        let log = agent.process.stderr.as_mut().context("no pipe")?;
-        let (mut log, mut said) = (BufReader::new(log), String::new());
-        while !said.contains(READY) {
-            let length = log.read_line(&mut said)?;
-            ensure!(length > 0, "the collector ended: {said}");
+        let log = BufReader::new(agent.process.stderr.take().context("no pipe")?);
+        let (lines, said) = sync_channel(LOG_LINES);
+        // It reads on when nobody listens any more: the collector must not wait for its log.
+        thread::spawn(move || {
+            for line in log.lines().map_while(Result::ok) {
+                let _unheard = lines.send(line);
+            }
+        });
+        let end = Instant::now() + PATIENCE;
+        let mut log = String::new();
+        while !log.contains(READY) {
+            let wait = end.saturating_duration_since(Instant::now());
+            let line = said.recv_timeout(wait);
+            log += &line.with_context(|| format!("the collector is not ready: {log}"))?;
         }
         fs::remove_file(config)?;
         Ok(agent)
