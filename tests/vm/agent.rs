@@ -17,8 +17,11 @@ use crate::skipped;
 use crate::stage::{Outcome, Stage};
 use crate::workload::body;
 
-/// No runtime and no network: a container goes by its id.
-const CONFIG: &str = "identity: { docker: { enabled: off }, hold_timeout: 0s }\n\
+/// The probe alone, without a runtime and a network: a container goes by its id, and nothing of the machine's is touched.
+const CONFIG: &str = "capture: { required: true }\n\
+                      tail: { enabled: false }\n\
+                      state: { directory: off }\n\
+                      identity: { docker: { enabled: off }, hold_timeout: 0s }\n\
                       sinks: { out: { type: console, format: json } }\n\
                       admin: { listen: off }\n";
 
