@@ -174,7 +174,7 @@ fn program_of_32_bits() -> Vec<u8> {
     let length = HEADERS + (code.len() + TEXT.len()) as u32;
     // ELF header: executable for i386 with one program header behind it; program header: all of it, read and executed.
     let identity = b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x03\0";
-    let words = [1, ADDRESS + HEADERS, 52, 0, 0, 32 << 16 | 52, 1, 0];
+    let words = [1, ADDRESS + HEADERS, 52, 0, 0, 0x0020_0034, 1, 0];
     let program = [1, 0, ADDRESS, ADDRESS, length, length, 5, 4096];
     let headers = words.iter().chain(&program).flat_map(|word: &u32| word.to_le_bytes());
     identity.iter().copied().chain(headers).chain(code).chain(TEXT.iter().copied()).collect()

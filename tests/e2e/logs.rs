@@ -157,7 +157,7 @@ fn a_reader_that_is_held_up_knows_what_it_lost() -> Result<()> {
         let mut text = Vec::new();
         std::io::Read::read_to_end(&mut output, &mut text).map(|_| text)
     });
-    let last = body::line(5, LINES);
+    let end = body::line(5, LINES);
     agent.until("the end of the log", |agent| {
         let metrics = agent.metrics()?;
         let is_idle = metrics.sum("writetap_buffer_held_records", &[]) == 0;
@@ -170,7 +170,7 @@ fn a_reader_that_is_held_up_knows_what_it_lost() -> Result<()> {
     let (losses, lines): (Vec<_>, Vec<_>) =
         records.into_iter().partition(|record| record.lost_bytes > 0);
     let lines: Vec<_> = lines.iter().map(harness::Record::body).collect::<Result<_>>()?;
-    assert_eq!(lines.last(), Some(&last));
+    assert_eq!(lines.last(), Some(&end));
     let account = account(&texts, &lines, LINES)?;
     let lost: u64 = account.iter().map(|(_, lost)| lost).sum();
     assert!(lost > 0, "nothing was lost: the test proves nothing");

@@ -90,7 +90,7 @@ fn moment(limit: Duration) -> Duration {
 /// How many lines of each container are delivered, as the state directory has it.
 fn checkpointed(state: &Path) -> Result<HashMap<String, u64>> {
     #[derive(Deserialize)]
-    struct Stream {
+    struct Position {
         container: String,
         stream: String,
         number: u64,
@@ -101,7 +101,7 @@ fn checkpointed(state: &Path) -> Result<HashMap<String, u64>> {
         .unwrap_or_default();
     let mut lines = HashMap::new();
     for line in text.lines().filter(|line| line.contains("container")) {
-        let Stream { container, stream, number } = serde_json::from_str(line)?;
+        let Position { container, stream, number } = serde_json::from_str(line)?;
         if stream == "stdout" {
             lines.insert(container, number);
         }

@@ -168,7 +168,7 @@ impl Following {
         while let Some(message) = self.consumer.poll(Duration::from_millis(100)) {
             match message {
                 Ok(message) => {
-                    arrivals.take(message.payload().context("a record without value")?)?
+                    arrivals.take(message.payload().context("a record without value")?)?;
                 }
                 Err(KafkaError::PartitionEOF(_)) => break,
                 Err(KafkaError::MessageConsumption(code)) => {
