@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::body;
 use crate::harness::image::WORKLOAD;
-use crate::harness::{self, Agent, Arrivals, Config, Following, Run, topic, wait};
+use crate::harness::{self, Agent, Arrivals, Config, Following, Gate, Run, topic, wait};
 use crate::lines::assert_same;
 
 /// How long lines may take to arrive, in a debug build on two busy cores.
@@ -35,11 +35,14 @@ fn a_broker_that_stutters_and_dies() -> Result<()> {
     );
     let config = Config::new(&engine).capture("ring_bytes: 4MiB").sinks(sink);
     let mut agent = Agent::start(&config)?;
+    let gate = Gate::closed()?;
     let names = [0, 1, 2, 3].map(|number| format!("outage-{number}"));
     for (seed, name) in names.iter().enumerate() {
-        let command = [WORKLOAD, "rated", &LINES.to_string(), "2000", &seed.to_string()];
-        engine.detach(Run::host(name, &command))?;
+        let script = Gate::before(&format!("{WORKLOAD} rated {LINES} 2000 {seed}"));
+        let command = ["sh", "-c", &script];
+        engine.detach(Run { options: &[gate.mount()], ..Run::host(name, &command) })?;
     }
+    gate.open()?;
     for _ in 0..5 {
         broker.signal(Signal::STOP)?;
         thread::sleep(Duration::from_millis(700));

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::body;
 use crate::harness::image::WORKLOAD;
-use crate::harness::{self, Agent, Arrivals, Broker, Config, Engine, Following, Run, wait};
+use crate::harness::{self, Agent, Arrivals, Broker, Config, Engine, Following, Gate, Run, wait};
 use crate::lines::assert_same;
 
 /// Containers that write at the same time.
@@ -28,6 +28,7 @@ struct Writers<'a> {
     name: &'a str,
     names: Vec<String>,
     lines: u64,
+    gate: Gate,
     config: Config,
     topic: Following,
     arrivals: Arrivals,
@@ -47,6 +48,7 @@ impl<'a> Writers<'a> {
             name,
             names: (0..CONTAINERS).map(|number| format!("{name}-{number}")).collect(),
             lines,
+            gate: Gate::closed()?,
             config: Config::new(engine).state(state).sinks(sink),
             topic: Following::new(broker, name)?,
             arrivals: Arrivals::default(),
@@ -54,12 +56,13 @@ impl<'a> Writers<'a> {
     }
 
     fn start(&self, engine: &Engine) -> Result<()> {
-        let (lines, rate) = (self.lines.to_string(), RATE.to_string());
-        for (seed, name) in self.names.iter().enumerate() {
-            let command = [WORKLOAD, "rated", &lines, &rate, &seed.to_string()];
-            engine.detach(Run::host(name, &command))?;
+        let Self { names, lines, gate, .. } = self;
+        for (seed, name) in names.iter().enumerate() {
+            let script = Gate::before(&format!("{WORKLOAD} rated {lines} {RATE} {seed}"));
+            let command = ["sh", "-c", &script];
+            engine.detach(Run { options: &[gate.mount()], ..Run::host(name, &command) })?;
         }
-        Ok(())
+        gate.open()
     }
 
     /// Waits until all lines have arrived; then asserts that they are what was written, in order.

@@ -10,6 +10,7 @@ mod config;
 pub(crate) mod docker_log;
 pub(crate) mod engine;
 pub(crate) mod files;
+pub(crate) mod gate;
 pub(crate) mod generations;
 pub(crate) mod image;
 pub(crate) mod metrics;
@@ -30,6 +31,7 @@ pub(crate) use arrivals::{Arrivals, Following, Growing};
 pub(crate) use broker::Broker;
 pub(crate) use config::Config;
 pub(crate) use engine::{Engine, Run};
+pub(crate) use gate::Gate;
 pub(crate) use record::Record;
 pub(crate) use site::Site;
 
