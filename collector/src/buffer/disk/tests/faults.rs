@@ -78,6 +78,25 @@ fn a_segment_goes_on_after_a_failure() {
 }
 
 #[test]
+fn memory_keeps_what_is_written_and_not_durable() {
+    let disk = Disk::with_memory_of_one();
+    let (producer, consumer) = disk.open();
+    push(&producer, 0..1);
+    settle(&producer);
+    disk.files.set(&[Operation::Sync]);
+    let pushing = {
+        let producer = producer.clone();
+        std::thread::spawn(move || push(&producer, 1..4))
+    };
+    wait_for_errors(&disk, "sync");
+    assert_eq!((producer.handed(), producer.passed()), (2, 1));
+    disk.files.set(&[]);
+    pushing.join().unwrap();
+    assert_eq!(drain((producer, consumer)), [0, 1, 2, 3]);
+    assert_eq!(disk.metric("corrupt_bytes"), None);
+}
+
+#[test]
 fn a_disk_that_fails_to_the_end_costs_what_is_counted() {
     let disk = Disk::new();
     disk.files.set(&[Operation::Write]);

@@ -60,8 +60,10 @@ fn a_crash_at_any_byte_costs_what_was_not_written_whole() {
         let image = disk.image();
         fs::File::options().write(true).open(&image.segments()[0]).unwrap().set_len(cut).unwrap();
         let (producer, consumer) = image.open();
-        push(&producer, 9..10);
         let whole = cut.saturating_sub(prologue) / frame;
+        let left = image.segments().first().map_or(0, |path| path.metadata().unwrap().len());
+        assert_eq!(left, if whole > 0 { prologue + whole * frame } else { 0 }, "cut at {cut}");
+        push(&producer, 9..10);
         let expected: Vec<_> = (0..whole).chain([9]).collect();
         assert_eq!(drain((producer, consumer)), expected, "cut at {cut}");
         let torn = cut.saturating_sub(prologue) % frame;
