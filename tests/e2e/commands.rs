@@ -45,6 +45,11 @@ fn containers_with_their_names_and_how_they_are_read() -> Result<()> {
     let names = ["listed-pipe", "listed-tty", "listed-silent", "listed-ended"];
     let ids: Result<Vec<_>> = names.iter().map(|name| engine.inspect(name, ".Id")).collect();
     let ids = ids?;
+    let gaps: Result<Vec<_>> = names[..3]
+        .iter()
+        .map(|name| Ok(format!(", gaps from {}", engine.inspect(name, ".LogPath")?)))
+        .collect();
+    let gaps = gaps?;
     let expected = [
         (BUSYBOX, "probe"),
         (HOST, "probe (terminal)"),
@@ -56,7 +61,7 @@ fn containers_with_their_names_and_how_they_are_read() -> Result<()> {
             "container.name": names[at],
             "container.image.name": expected[at].0,
             "container.runtime.name": "docker",
-            "capture": expected[at].1,
+            "capture": format!("{}{}", expected[at].1, gaps[at]),
         })
     });
     let as_root = verb(&engine, &[], &["containers", "--json"])?;
@@ -66,7 +71,8 @@ fn containers_with_their_names_and_how_they_are_read() -> Result<()> {
     let table = String::from_utf8(table.stdout)?;
     let row = table.lines().find(|line| line.contains("listed-tty")).context("no row")?;
     let cells: Vec<_> = row.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
-    assert_eq!(cells, [&ids[1][..12], names[1], HOST, "docker", "probe (terminal)"]);
+    let way = format!("probe (terminal){}", gaps[1]);
+    assert_eq!(cells, [&ids[1][..12], names[1], HOST, "docker", &way]);
 
     // Neither the engine's socket nor other users' processes are open to nobody.
     let as_nobody = verb(&engine, &NOBODY, &["containers", "--json"])?;
@@ -110,7 +116,7 @@ fn doctor_as_root_and_as_nobody() -> Result<()> {
     let machine = ["kernel", "BTF", "lockdown"];
     let rights = ["CAP_BPF", "CAP_PERFMON", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"];
     let there = ["cgroup", "docker", "probe"];
-    let coverage = ["captured", "counted only", "not seen"];
+    let coverage = ["captured", "counted only", "not seen", "log files"];
     assert_eq!(topics, [&machine[..], &rights, &there, &coverage].concat());
 
     let as_nobody = verb(&engine, &NOBODY, &["doctor", "--json"])?;
@@ -125,6 +131,7 @@ fn doctor_as_root_and_as_nobody() -> Result<()> {
         ("CAP_DAC_READ_SEARCH", "degraded"),
         ("docker", "missing"),
         ("probe", "missing"),
+        ("log files", "degraded"),
     ];
     assert_eq!(bad, expected);
     Ok(())

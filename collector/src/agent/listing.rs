@@ -91,6 +91,8 @@ fn reading(config: &Config, id: &ContainerId, way: &str) -> String {
             format!("log file {} (capture.attach is off)", log.display())
         }
         (false, Ok(log)) => format!("log file {} ({way})", log.display()),
+        // Whoever may not look at the container may not look for its log either.
+        (false, Err(_)) if way == UNKNOWN => UNKNOWN.to_owned(),
         (false, Err(why)) if config.attach == Attach::Off => {
             format!("not read: capture.attach is off, and {why}")
         }

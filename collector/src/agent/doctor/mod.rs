@@ -2,6 +2,7 @@
 
 mod capability;
 mod coverage;
+mod log_files;
 
 use std::fs::{self, File};
 use std::io;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::config::Config;
+use crate::config::file::Attach;
 
 /// What was found, in the order in which it is needed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -103,15 +105,23 @@ const OLDEST_KERNEL: (u32, u32) = (5, 10);
 /// Looks at everything that the configuration needs, and loads the probe for a moment.
 pub fn examine(config: &Config, roots: &Roots) -> Report {
     let mut report = inspect(config, roots);
-    report.findings.extend(coverage::examine(&config.capture));
+    if config.attach == Attach::Off {
+        report.findings.push(Finding::ok("probe", "not attached (`capture.attach: off`)"));
+    } else {
+        report.findings.extend(coverage::examine(&config.capture));
+    }
+    report.findings.push(log_files::examine(config));
     report
 }
 
 /// Looks at everything that the configuration needs, and changes nothing.
 fn inspect(config: &Config, roots: &Roots) -> Report {
-    let mut findings = vec![kernel(roots), btf(&config.capture.btf), lockdown(roots)];
-    findings.extend(capability::examine(roots));
-    findings.push(cgroup(roots));
+    let mut findings = Vec::new();
+    if config.attach != Attach::Off {
+        findings.extend([kernel(roots), btf(&config.capture.btf), lockdown(roots)]);
+        findings.extend(capability::examine(roots));
+        findings.push(cgroup(roots));
+    }
     findings.push(docker(
         config.identity.stage.docker.as_deref(),
         config.identity.stage.is_docker_required,
