@@ -1,5 +1,6 @@
 //! Without a probe: the same lines from the runtimes' log files, with the same uids, and what can be known of them.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -132,7 +133,7 @@ fn the_same_lines_and_fields() -> Result<()> {
 /// What `containers` says of how a container is read.
 fn how(engine: &Engine, capture: &str, name: &str) -> Result<String> {
     let config = Config::new(engine).capture(capture);
-    let text = config.text("127.0.0.1:0", std::path::Path::new("/nonexistent"));
+    let text = config.text("127.0.0.1:0", Path::new("/nonexistent"));
     let output = output(&text, &[], &["containers", "--json"])?;
     let listed = String::from_utf8(output.stdout)?;
     let line = listed.lines().find(|line| line.contains(&format!("\"{name}\"")));
@@ -168,6 +169,26 @@ fn containers_says_how_each_is_read_and_why() -> Result<()> {
         assert_eq!(how(&engine, OFF, name)?, read);
         engine.docker(&["rm", "--force", name])?;
     }
+    Ok(())
+}
+
+/// Nothing is said to be missing that a reader of log files does without.
+#[test]
+fn doctor_says_that_all_is_read() -> Result<()> {
+    let Some(engine) = harness::engine()? else {
+        return Ok(());
+    };
+    engine.run(Run::busybox("examined", &["true"]))?;
+    let text = Config::new(&engine).capture(OFF).text("127.0.0.1:0", Path::new("/nonexistent"));
+    let output = output(&text, &[], &["doctor", "--json"])?;
+    assert_eq!(output.status.code(), Some(0));
+    let report: Value = serde_json::from_slice(&output.stdout)?;
+    let findings = report["findings"].as_array().context("no findings")?;
+    let topics: Vec<_> = findings.iter().filter_map(|finding| finding["topic"].as_str()).collect();
+    assert_eq!(topics, ["docker", "probe", "log files"]);
+    let details: Vec<_> = findings.iter().filter_map(|it| it["detail"].as_str()).collect();
+    assert_eq!(details[1], "not attached (`capture.attach: off`)");
+    assert!(details[2].ends_with("containers: all lines come from them"), "{}", details[2]);
     Ok(())
 }
 

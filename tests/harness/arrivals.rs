@@ -141,6 +141,9 @@ impl Growing {
     }
 }
 
+/// Records taken at once of a topic that may grow as fast as it is read.
+const MOST_AT_ONCE: usize = 1000;
+
 /// Reads a topic of one partition as it grows.
 pub(crate) struct Following {
     consumer: BaseConsumer,
@@ -163,9 +166,10 @@ impl Following {
         Ok(Self { consumer })
     }
 
-    /// Takes what the topic has, up to its end; a broker that is away has nothing.
+    /// Takes what the topic has, up to its end or a number of records; a broker that is away has nothing.
     pub(crate) fn take_into(&mut self, arrivals: &mut Arrivals) -> Result<()> {
-        while let Some(message) = self.consumer.poll(Duration::from_millis(100)) {
+        for _ in 0..MOST_AT_ONCE {
+            let Some(message) = self.consumer.poll(Duration::from_millis(100)) else { break };
             match message {
                 Ok(message) => {
                     arrivals.take(message.payload().context("a record without value")?)?;
