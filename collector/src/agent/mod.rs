@@ -137,12 +137,18 @@ struct Agent {
 }
 
 impl Agent {
-    /// Attaches the probe first, and waits for another collector's end after that: what is written meanwhile is in the ring.
+    /// Captures first, and waits for another collector's end after that: what is written meanwhile is in the ring.
     async fn start(config: Config) -> Result<Self, Error> {
         let (mut registry, stage_metrics) = Metrics::new();
         let metrics = metrics::Metrics::register(&mut registry);
         limits::raise_open_files();
         let capture = source::capture(&config, &stage_metrics)?;
+        let control = capture.as_ref().map(|capture| Arc::clone(&capture.control));
+        if let Some(control) = &control {
+            let present = present::find(&stage_metrics.identity).map_err(Error::Scan)?;
+            let unwatched = present::watch(&present, control);
+            metrics.watch_errors.inc_by(unwatched as u64);
+        }
         let logs = source::logs(&config, &stage_metrics, capture.is_some())?;
         let state = source::state(&config, &stage_metrics).await?;
         let (ends, ended) = mpsc::channel(64);
@@ -151,14 +157,8 @@ impl Agent {
             Identity::start(config.identity.stage.clone(), stage_metrics.identity.clone())
                 .map_err(Error::Identity)?;
 
-        let control = capture.as_ref().map(|capture| Arc::clone(&capture.control));
         let roster = Roster::new(control.clone());
         registry.register_collector(Box::new(roster.clone()));
-        if let Some(control) = &control {
-            let present = present::find(&stage_metrics.identity).map_err(Error::Scan)?;
-            let unwatched = present::watch(&present, control);
-            metrics.watch_errors.inc_by(unwatched as u64);
-        }
         let backend = capture.as_ref().map_or("none", |capture| capture.backend.as_str());
         tracing::info!(version = env!("CARGO_PKG_VERSION"), backend, "collecting");
 
