@@ -6,8 +6,9 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::body;
+use crate::harness::arrivals::{Arrivals, Growing};
 use crate::harness::image::WORKLOAD;
-use crate::harness::{self, Agent, Arrivals, Config, Engine, Growing, Run, wait};
+use crate::harness::{self, Agent, Config, Engine, Run, wait};
 use crate::lines::assert_same;
 
 /// How long lines may take to arrive, in a debug build on two busy cores.

@@ -8,8 +8,10 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::body;
+use crate::harness::arrivals::{Arrivals, Following};
+use crate::harness::gate::Gate;
 use crate::harness::image::WORKLOAD;
-use crate::harness::{self, Agent, Arrivals, Config, Following, Gate, Run, topic, wait};
+use crate::harness::{self, Agent, Config, Run, topic, wait};
 use crate::lines::assert_same;
 
 /// How long lines may take to arrive, in a debug build on two busy cores.

@@ -12,8 +12,10 @@ use rustix::process::Signal;
 use serde::Deserialize;
 
 use crate::body;
+use crate::harness::arrivals::{Arrivals, Following};
+use crate::harness::gate::Gate;
 use crate::harness::image::WORKLOAD;
-use crate::harness::{self, Agent, Arrivals, Broker, Config, Engine, Following, Gate, Run, wait};
+use crate::harness::{self, Agent, Broker, Config, Engine, Run, wait};
 use crate::lines::assert_same;
 
 /// Containers that write at the same time.

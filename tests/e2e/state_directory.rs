@@ -8,8 +8,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::body;
+use crate::harness::arrivals::{Arrivals, Growing};
 use crate::harness::image::WORKLOAD;
-use crate::harness::{self, Agent, Arrivals, Config, Engine, Growing, Run, Site, wait};
+use crate::harness::{self, Agent, Config, Engine, Run, Site, wait};
 use crate::lines::assert_same;
 
 /// How long lines may take to arrive, in a debug build on two busy cores.

@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use crate::body;
 use crate::harness::agent::output;
+use crate::harness::arrivals::{Arrivals, Growing};
 use crate::harness::image::{BUSYBOX, WORKLOAD};
-use crate::harness::{self, Agent, Arrivals, Config, Engine, Growing, Run, wait};
+use crate::harness::{self, Agent, Config, Engine, Run, wait};
 use crate::lines::{assert_numbered, assert_same, assert_streams};
 
 /// Nothing is captured.

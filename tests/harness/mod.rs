@@ -27,11 +27,9 @@ use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard
 use anyhow::{Result, anyhow};
 
 pub(crate) use agent::Agent;
-pub(crate) use arrivals::{Arrivals, Following, Growing};
 pub(crate) use broker::Broker;
 pub(crate) use config::Config;
 pub(crate) use engine::{Engine, Run};
-pub(crate) use gate::Gate;
 pub(crate) use record::Record;
 pub(crate) use site::Site;
 
