@@ -15,6 +15,7 @@ mod commands;
 mod counterparts;
 mod delivery;
 mod differential;
+mod disk;
 mod engines;
 mod hand_over;
 mod kafka;
