@@ -5,7 +5,7 @@
 //! Arguments: a part of a question's name. Needs root.
 
 #[path = "../harness/mod.rs"]
-#[expect(dead_code, unused_imports, reason = "the end-to-end tests use the rest")]
+#[expect(dead_code, reason = "the end-to-end tests use the rest")]
 mod harness;
 
 mod cost;

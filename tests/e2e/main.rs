@@ -5,7 +5,6 @@
 #[path = "../workload/body.rs"]
 mod body;
 #[path = "../harness/mod.rs"]
-#[expect(dead_code, reason = "the benchmarks use the rest")]
 mod harness;
 
 mod accounting;

@@ -134,11 +134,6 @@ impl Growing {
         self.rest.drain(..whole);
         Ok(())
     }
-
-    /// Whether the last thing that was read is the end of a line.
-    pub(crate) const fn is_whole(&self) -> bool {
-        self.rest.is_empty()
-    }
 }
 
 /// Records taken at once of a topic that may grow as fast as it is read.
