@@ -116,13 +116,13 @@ impl Shared {
         self.generations().newest().map(|newest| newest.inode_pair()) != inode
     }
 
-    /// [`Shared::update`] after `created` and `moved` events of the log's name.
-    pub(super) fn rotated(&self, created: u64, moved: u64) -> io::Result<()> {
+    /// [`Shared::update`] after `created` events of the log's name. A file that is renamed over the log, as conmon does, is
+    /// found like any other, and counts as if it had been created: one that came and went unseen may hide behind it.
+    pub(super) fn rotated(&self, created: u64) -> io::Result<()> {
         let added = self.update()?;
         self.metrics.rotations.inc_by(added);
         let mut told = lock(&self.told);
-        // A rename over the log brings a file, unless it is the newest one's own that is undone.
-        told.arrivals += created + moved.min(added.saturating_sub(created));
+        told.arrivals += created;
         told.appended += added;
         let missed = told.arrivals.saturating_sub(told.appended + told.missed);
         if missed > 0 {

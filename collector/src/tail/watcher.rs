@@ -138,7 +138,7 @@ impl Thread {
             Ok(events) => events,
             Err(error) => return self.failed(&error),
         };
-        let mut rotated: HashMap<*const Shared, (Arc<Shared>, u64, u64)> = HashMap::new();
+        let mut rotated: HashMap<*const Shared, (Arc<Shared>, u64)> = HashMap::new();
         let mut is_overflow = false;
         for event in events {
             is_overflow |= event.flags.contains(ReadFlags::QUEUE_OVERFLOW);
@@ -151,9 +151,8 @@ impl Thread {
             }
             if event.flags.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO) {
                 for log in self.hub.logs_called(event.watch, &event.name) {
-                    let entry = rotated.entry(Arc::as_ptr(&log)).or_insert((log, 0, 0));
+                    let entry = rotated.entry(Arc::as_ptr(&log)).or_insert((log, 0));
                     entry.1 += u64::from(event.flags.contains(ReadFlags::CREATE));
-                    entry.2 += u64::from(event.flags.contains(ReadFlags::MOVED_TO));
                 }
             }
         }
@@ -164,8 +163,8 @@ impl Thread {
         if rotated.is_empty() {
             return;
         }
-        for (log, created, moved) in rotated.into_values() {
-            self.update(&log, created, moved);
+        for (log, created) in rotated.into_values() {
+            self.update(&log, created);
         }
         self.hub.bound_open_files();
     }
@@ -177,14 +176,14 @@ impl Thread {
                 log.is_dirty.store(true, Ordering::Release);
             }
             if log.is_replaced() {
-                self.update(&log, 0, 0);
+                self.update(&log, 0);
             }
         }
         self.hub.bound_open_files();
     }
 
-    fn update(&self, log: &Shared, created: u64, moved: u64) {
-        match log.rotated(created, moved) {
+    fn update(&self, log: &Shared, created: u64) {
+        match log.rotated(created) {
             Ok(()) => {}
             // The container was removed, and its log with it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}

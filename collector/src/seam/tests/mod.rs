@@ -153,6 +153,7 @@ fn what_is_left_of_a_lost_log_is_not_passed_over_by_number() {
     let (settings, metrics) =
         (Settings { trail_lines: 1, ..Settings::default() }, Metrics::default());
     let mut seam = Seam::captured_from(0, Timestamp::default(), settings, &metrics);
+    seam.remember();
     let now = Instant::now();
     let mut given = Vec::new();
     let mut give = |number, key: LineKey, _: &Line<'_>| given.push((number, key));

@@ -44,7 +44,10 @@ impl Model {
         }
         let (settings, metrics) = (plan.settings, Metrics::default());
         let seam = if plan.before == 0 {
-            Seam::captured_from(0, World::time(world.now_us), settings, &metrics)
+            let began = World::time(world.now_us);
+            let mut seam = Seam::captured_from(0, began, settings, &metrics);
+            seam.remember();
+            seam
         } else {
             Seam::read_from(0, None, settings, &metrics)
         };
@@ -61,7 +64,8 @@ impl Model {
             given: Vec::new(),
             start: 0,
             sure: 0,
-            may_repeat: plan.end == End::Lagging && plan.nature.swap_percent > 0,
+            // What made room for other captured lines is missing at the end as well.
+            may_repeat: plan.end != End::Quiet && plan.nature.swap_percent > 0,
             ever: HashMap::new(),
             lost_before: usize::from(plan.before),
         }

@@ -60,7 +60,7 @@ impl Log {
         };
         log.go_to(position);
         // What came between the first look and the watch.
-        log.shared.rotated(0, 0).map_err(failed)?;
+        log.shared.rotated(0).map_err(failed)?;
         log.hub.bound_open_files();
         Ok(log)
     }
