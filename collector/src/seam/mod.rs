@@ -31,6 +31,7 @@
 //!   those in the file, captured ones that made room are missing, and one that was exchanged with another at the file's end
 //!   may come twice.
 //! - Lines that were exchanged have each other's number when they are delivered again.
+//! - Lines that repeat themselves and stand exchanged right where a place in the file is noted: it may be one line off.
 //! - With less than 8 keys kept ([`Settings::trail_lines`]), an exchange where a gap begins gives one line twice, not the other.
 //!
 //! Pure: reading files, and making lines of their bytes, is for the caller.
@@ -65,8 +66,9 @@ const LINES: usize = 16_384;
 /// Bounds of a seam.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Bytes of captured lines that wait for the seam, per stream, 16 384 lines at most; the oldest make room. The file lags behind by what a
-    /// pipe and the runtime's buffers hold, which is less than 128 KiB as a rule and 1 MiB for Docker's non-blocking mode.
+    /// Bytes of captured lines that wait for the seam, per stream, 16 384 lines at most; the oldest make room. The file lags
+    /// behind by what a pipe and the runtime's buffers hold, which is less than 128 KiB as a rule and 1 MiB for Docker's
+    /// non-blocking mode.
     /// Default: 512 KiB.
     pub held_bytes: usize,
     /// Lines since the last anchor whose keys are kept, 8 bytes each. Those before them are passed over by their number
