@@ -18,6 +18,7 @@ mod pace;
 mod report;
 mod source;
 mod startup;
+mod tail;
 mod usage;
 
 use std::process::ExitCode;
@@ -32,7 +33,7 @@ use report::Report;
 type Question = fn(&mut Report) -> Result<()>;
 
 /// In the order of the table.
-const QUESTIONS: [(&str, Question); 10] = [
+const QUESTIONS: [(&str, Question); 11] = [
     ("cost-discard", cost::discard),
     ("cost-file", cost::file),
     ("cost-kafka", cost::kafka),
@@ -43,6 +44,7 @@ const QUESTIONS: [(&str, Question); 10] = [
     ("idle", idle::measure),
     ("overhead", overhead::measure),
     ("startup", startup::measure),
+    ("tail", tail::measure),
 ];
 
 fn main() -> Result<ExitCode> {
