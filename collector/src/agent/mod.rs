@@ -12,6 +12,7 @@ mod life;
 mod limits;
 mod listing;
 mod metrics;
+mod names;
 mod origin;
 mod outgoing;
 mod outlets;

@@ -177,7 +177,7 @@ impl StreamState {
             writer: None,
             number,
             truncated: false,
-            lost_bytes,
+            lost_bytes: Some(lost_bytes),
             body,
         });
     }

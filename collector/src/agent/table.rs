@@ -9,6 +9,7 @@ use super::backing::Logs;
 use super::hold::{Budget, Limits};
 use super::life::Life;
 use super::metrics::Metrics;
+use super::names::Names;
 use super::origin::Origin;
 use super::roster::Roster;
 use super::stream::Output;
@@ -23,9 +24,6 @@ const LOOK_FOR: Duration = Duration::from_secs(10);
 
 /// How long logs are read when the agent stops.
 const LAST_READING: Duration = Duration::from_secs(2);
-
-/// How often a question without an answer is asked again: the queue may have been full.
-const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What the table is told.
 #[derive(Clone, Copy, Debug)]
@@ -50,13 +48,11 @@ pub(super) struct Table {
     expected: HashMap<ContainerId, Instant>,
     /// Cgroups that are gone, whose counts are still shown.
     gone: HashMap<CgroupId, Gone>,
-    /// Those without a name: since when, and when they were asked for last.
-    waiting: HashMap<ContainerId, (Instant, Instant)>,
+    names: Names,
     budget: Budget,
     origin: Origin,
     logs: Option<Logs>,
     control: Option<Arc<Control>>,
-    identity: Handle,
     roster: Roster,
     metrics: Metrics,
 }
@@ -83,12 +79,11 @@ impl Table {
             logged: HashMap::new(),
             expected: HashMap::new(),
             gone: HashMap::new(),
-            waiting: HashMap::new(),
+            names: Names::new(identity, settings.hold_timeout),
             budget,
             origin,
             logs,
             control,
-            identity,
             roster,
             metrics,
         }
@@ -120,7 +115,7 @@ impl Table {
             life.ended = Some(now);
             self.logged.insert(id, life);
             self.expected.remove(&id);
-            self.ask(id, now);
+            self.names.ask(id, now);
         }
     }
 
@@ -139,7 +134,7 @@ impl Table {
 
     /// Whether something has to be looked at soon, though nothing may be written.
     pub(super) fn is_restless(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.names.is_empty()
             || self.lives.values().any(|life| life.has_open_line() || life.is_reading())
     }
 
@@ -162,7 +157,7 @@ impl Table {
         };
         self.lives.entry(cgroup).insert_entry(life).get_mut().begin();
         // It may be described anew, and its metrics need its name.
-        self.ask(id, output.now);
+        self.names.ask(id, output.now);
     }
 
     /// Bytes of a container: lines of it, or held until it has a name.
@@ -244,7 +239,7 @@ impl Table {
         output: &mut Output<'_>,
         is_named: impl Fn(&Life) -> bool,
     ) -> bool {
-        let Self { lives, logged, gone, waiting, budget, logs, roster, .. } = self;
+        let Self { lives, logged, gone, names, budget, logs, roster, .. } = self;
         let id = container.id;
         let mut any = false;
         for (cgroup, life) in lives.iter_mut().filter(|(_, life)| life.id == id) {
@@ -265,7 +260,7 @@ impl Table {
             }
         }
         if any {
-            waiting.remove(&id);
+            names.answered(&id);
         }
         any
     }
@@ -295,7 +290,9 @@ impl Table {
 
     /// What else is due by time.
     pub(super) fn tick(&mut self, output: &mut Output<'_>) {
-        self.ask_again(output);
+        for id in self.names.late(output.now) {
+            self.change(Change::Unexplained(id), output);
+        }
         self.look_again(output.now);
         self.logged.values_mut().for_each(|life| life.rest(output.now));
         self.forget(output.now);
@@ -385,29 +382,6 @@ impl Table {
         }
     }
 
-    fn ask(&mut self, id: ContainerId, now: Instant) {
-        self.waiting.insert(id, (now, now));
-        // Refused is counted there, and asked again here.
-        let _refused = self.identity.resolve(id);
-    }
-
-    fn ask_again(&mut self, output: &mut Output<'_>) {
-        let now = output.now;
-        let mut late = Vec::new();
-        for (id, (since, asked)) in &mut self.waiting {
-            if now.duration_since(*since) >= self.settings.hold_timeout {
-                late.push(*id);
-            } else if now.duration_since(*asked) >= ASK_AGAIN {
-                *asked = now;
-                let _refused = self.identity.resolve(*id);
-            }
-        }
-        for id in late {
-            self.change(Change::Unexplained(id), output);
-            self.waiting.remove(&id);
-        }
-    }
-
     fn look_again(&mut self, now: Instant) {
         self.expected.retain(|_, since| now.saturating_duration_since(*since) < LOOK_FOR);
         let expected: Vec<ContainerId> = self.expected.keys().copied().collect();
@@ -417,10 +391,10 @@ impl Table {
     }
 
     fn forget(&mut self, now: Instant) {
-        let Self { settings, gone, waiting, roster, .. } = self;
+        let Self { settings, gone, names, roster, .. } = self;
         gone.retain(|cgroup, gone| {
             let is_over = now.duration_since(gone.since) >= settings.grace;
-            if is_over && !waiting.contains_key(&gone.id) {
+            if is_over && !names.is_asked(&gone.id) {
                 roster.forget(*cgroup, &gone.id);
                 return false;
             }

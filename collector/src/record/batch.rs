@@ -21,7 +21,7 @@ struct Entry {
     end: u32,
     container: u32,
     number: u64,
-    lost_bytes: u64,
+    lost_bytes: Option<u64>,
     uid: RecordUid,
     time: Timestamp,
     writer: Option<Writer>,
@@ -51,8 +51,9 @@ pub struct BatchRecord<'a> {
     pub number: u64,
     /// `log.truncated`
     pub truncated: bool,
-    /// `log.capture.lost_bytes`: the record stands for as many bytes of the stream that nobody has; 0 for a line.
-    pub lost_bytes: u64,
+    /// `log.capture.lost_bytes`: the record stands for as many bytes of the stream that nobody has, 0 if it is not known
+    /// how many. None for a line.
+    pub lost_bytes: Option<u64>,
     /// The line without its newline.
     pub body: &'a [u8],
 }
@@ -113,7 +114,7 @@ impl Batch {
             writer: line.writer,
             number,
             truncated: line.truncated,
-            lost_bytes: 0,
+            lost_bytes: None,
             body: line.body,
         })
     }

@@ -83,7 +83,7 @@ fn encode_record(
         (container.is_some(), flag::CONTAINER),
         (writer.is_some() && !is_same_writer, flag::WRITER),
         (writer.is_some() && is_same_writer, flag::SAME_WRITER),
-        (*lost_bytes > 0, flag::LOST),
+        (lost_bytes.is_some(), flag::LOST),
     ] {
         flags |= if is_set { flag } else { 0 };
     }
@@ -95,7 +95,7 @@ fn encode_record(
         bytes.extend([pid, tid, uid].map(u32::to_le_bytes).as_flattened());
         bytes.extend(comm);
     }
-    if *lost_bytes > 0 {
+    if let Some(lost_bytes) = lost_bytes {
         bytes.extend(lost_bytes.to_le_bytes());
     }
     bytes.extend(number.to_le_bytes());
@@ -156,7 +156,7 @@ pub fn decode(bytes: &[u8]) -> Option<Batch> {
             mode: if has(flag::TAIL) { Mode::Tail } else { Mode::Ebpf },
             writer,
             observed: batch.observed(),
-            lost_bytes: if has(flag::LOST) { input.u64()? } else { 0 },
+            lost_bytes: if has(flag::LOST) { Some(input.u64()?) } else { None },
             number: input.u64()?,
             uid: RecordUid::from_u128(input.array().map(u128::from_le_bytes)?),
             time: Timestamp::from_nanos(input.u64()?),

@@ -51,9 +51,9 @@ impl Json {
         if record.truncated {
             out.extend_from_slice(br#","log.truncated":true"#);
         }
-        if record.lost_bytes > 0 {
+        if let Some(lost_bytes) = record.lost_bytes {
             out.extend_from_slice(br#","log.capture.lost_bytes":"#);
-            out.extend_from_slice(record.lost_bytes.to_string().as_bytes());
+            out.extend_from_slice(lost_bytes.to_string().as_bytes());
         }
         out.extend_from_slice(container);
         if let Some(wanted) = record.writer {

@@ -161,7 +161,7 @@ fn says_how_much_is_lost() {
     let container = Arc::new(Container::unexplained(id()));
     assert!(batch.push(&container, Stream::Stdout, (0, LineKey(0)), &line(b"12 bytes lost")));
     let mut out = Vec::new();
-    let record = BatchRecord { lost_bytes: 12, ..batch.get(0).unwrap() };
+    let record = BatchRecord { lost_bytes: Some(12), ..batch.get(0).unwrap() };
     Json::default().append(&record, &mut out);
     let text = String::from_utf8(out).unwrap();
     assert!(text.contains(r#""log.capture.lost_bytes":12,"#), "{text}");
