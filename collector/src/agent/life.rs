@@ -166,6 +166,9 @@ impl Life {
     ) {
         let identity = Identity::Known(Arc::clone(container));
         if let Identity::Waiting(hold) = mem::replace(&mut self.identity, identity) {
+            for stream in &mut self.streams {
+                stream.report_lost_place(container, output);
+            }
             hold.release(budget, |chunk| {
                 if chunk.lost_before_bytes == 0 {
                     self.streams[chunk.stream.index()].push(chunk, container, output);

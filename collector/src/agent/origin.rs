@@ -110,12 +110,14 @@ impl Origin {
     /// Goes on where the last agent left off, or begins at the log's beginning.
     fn resumed(&mut self, id: ContainerId, mut backing: Backing) -> Life {
         let left = self.left.remove(&id).unwrap_or_default();
+        let mut is_lost = [false; 2];
         let seams = Stream::ALL.map(|stream| {
             let Some(left) = left.iter().find(|left| left.stream == stream) else {
                 return self.read_from(0, None);
             };
             let cut = left.place.and_then(|place| backing.cut_of(&place));
             if cut.is_none() {
+                is_lost[stream.index()] = true;
                 self.metrics.place_lost();
                 tracing::warn!(
                     container = id.short(),
@@ -125,7 +127,11 @@ impl Origin {
             }
             self.read_from(left.number, cut)
         });
-        Life::new(id, seams, backing)
+        let mut life = Life::new(id, seams, backing);
+        for (stream, _) in life.streams.iter_mut().zip(is_lost).filter(|(_, is_lost)| *is_lost) {
+            stream.lose_place();
+        }
+        life
     }
 
     fn read_from(&self, number: u64, cut: Option<Cut>) -> Seam {

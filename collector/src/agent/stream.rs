@@ -33,13 +33,24 @@ pub(super) struct StreamState {
     lost_bytes: u64,
     /// Chunks came that were written before a loss that is acted on.
     is_overtaken: bool,
+    /// What was to be read on is gone, and nobody was told yet.
+    has_lost_place: bool,
 }
 
 impl StreamState {
     pub(super) fn new(stream: Stream, seam: Seam) -> Self {
         let read_to = seam.reads_from();
         let (captured, read) = (Assembler::default(), Assembler::default());
-        Self { stream, seam, captured, read, read_to, lost_bytes: 0, is_overtaken: false }
+        Self {
+            stream,
+            seam,
+            captured,
+            read,
+            read_to,
+            lost_bytes: 0,
+            is_overtaken: false,
+            has_lost_place: false,
+        }
     }
 
     /// A new life of the container begins: the probe counts from 0.
@@ -129,6 +140,24 @@ impl StreamState {
         let Output { outgoing, now, .. } = output;
         let emit = &mut into(outgoing, container, self.stream);
         self.seam.caught_up(still, *now, emit);
+    }
+
+    /// The log's file that was to be read on is gone.
+    pub(super) const fn lose_place(&mut self) {
+        self.has_lost_place = true;
+    }
+
+    /// Gives a record that stands for what was not read of a file that is gone.
+    pub(super) fn report_lost_place(
+        &mut self,
+        container: &Arc<Container>,
+        output: &mut Output<'_>,
+    ) {
+        if std::mem::take(&mut self.has_lost_place) {
+            let text =
+                "a log file was gone before it was read to its end: how much of it is not known";
+            self.push_loss(text, 0, Mode::Tail, Timestamp::now(), container, output);
+        }
     }
 
     /// Gives a record that stands for lost bytes.
