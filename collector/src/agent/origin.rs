@@ -116,7 +116,7 @@ impl Origin {
                 return self.read_from(0, None);
             };
             let cut = left.place.and_then(|place| backing.cut_of(&place));
-            if cut.is_none() {
+            if cut.is_none() && left.place.is_some() {
                 is_lost[stream.index()] = true;
                 self.metrics.place_lost();
                 tracing::warn!(
