@@ -94,7 +94,7 @@ pub struct Header {
     pub tid: u32,
     /// The writer's real user id in the initial user namespace.
     pub uid: u32,
-    /// The file descriptor of the call.
+    /// The file descriptor of the call; -1 where it is not known.
     pub fd: i32,
     /// Number of this chunk in its write, from 0.
     pub chunk: u16,

@@ -12,7 +12,7 @@ pub enum LossReason {
     Fault = 2,
     /// The write was larger than the probe copies of one call.
     TooLarge = 3,
-    /// The call has no user buffer: sendfile, splice, tee, vmsplice, `copy_file_range`.
+    /// The call has no user buffer: sendfile, splice, tee, vmsplice, `copy_file_range`, `io_uring` with registered buffers.
     Unseen = 4,
 }
 

@@ -12,12 +12,14 @@ pub enum NodeCounter {
     DescriptorGone = 2,
     /// A 32-bit call of a watched container that wrote something, which this probe does not read.
     Compat = 3,
+    /// A write to a watched stream that was not followed to its end: too many threads were writing at once.
+    CallsFull = 4,
 }
 
 impl NodeCounter {
     /// Every count, by index.
-    pub const ALL: [Self; 4] =
-        [Self::WatchFull, Self::EventLost, Self::DescriptorGone, Self::Compat];
+    pub const ALL: [Self; 5] =
+        [Self::WatchFull, Self::EventLost, Self::DescriptorGone, Self::Compat, Self::CallsFull];
 
     /// The value of the metric label `reason`.
     pub const fn label(self) -> &'static str {
@@ -26,6 +28,7 @@ impl NodeCounter {
             Self::EventLost => "event_lost",
             Self::DescriptorGone => "descriptor_gone",
             Self::Compat => "compat",
+            Self::CallsFull => "calls_full",
         }
     }
 }

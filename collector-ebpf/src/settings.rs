@@ -32,6 +32,18 @@ pub struct Offsets {
     pub inode_sb: u32,
     /// `super_block.s_dev`
     pub sb_dev: u32,
+    /// `kiocb.ki_filp`
+    pub kiocb_file: u32,
+    /// `iov_iter.iter_type`; `type` up to 5.13
+    pub iter_kind: u32,
+    /// `iov_iter.iov_offset`
+    pub iter_offset: u32,
+    /// `iov_iter.count`
+    pub iter_count: u32,
+    /// `iov_iter.nr_segs`
+    pub iter_segments: u32,
+    /// `iov_iter.__iov`, `iov` up to 6.3; and `iov_iter.ubuf`, in a union with it
+    pub iter_pointer: u32,
     /// `cgroup.kn`
     pub cgroup_kn: u32,
     /// `cgroup.root`
@@ -62,6 +74,14 @@ pub struct Settings {
     pub share_burst_bytes: u64,
     /// Not 0: the kernel has `bpf_get_current_task_btf` (5.11), and lets the probe read what it leads to by plain loads.
     pub typed_task: u64,
+    /// Possible CPUs.
+    pub cpus: u64,
+    /// The bits of an iterator's kind that say what it is: the old field has the direction and flags in the others.
+    pub iter_kind_mask: u64,
+    /// `ITER_IOVEC`
+    pub iter_vector: u64,
+    /// `ITER_UBUF`; above any kind where there is none, before 6.0.
+    pub iter_buffer: u64,
 }
 
 #[cfg(feature = "user")]

@@ -43,7 +43,7 @@ pub(crate) struct Seen {
 impl Observer {
     /// Loads and attaches it.
     pub(crate) fn start(settings: &Settings) -> Result<Self> {
-        Ok(Self { capture: Capture::start(settings, Metrics::default())?, skipped: 0 })
+        Ok(Self { capture: Capture::start(settings, &Metrics::default())?, skipped: 0 })
     }
 
     /// Removes the container, which has no process any more, and gives what was seen of it.

@@ -9,12 +9,22 @@ use collector_ebpf::{CHUNK_BYTES, Container, FileId, Header, Kind, LossReason, S
 
 use super::account;
 use super::first_loss::FirstLoss;
+use super::kernel::{read, settings};
 use super::maps::{CONTAINERS, SCRATCH, Scratch};
 use super::ring;
+use super::stream::Stream;
 
 /// Rounds of the copy loop: each ends a segment or a record. Enough for the most segments that a call may have
 /// (`UIO_MAXIOV`, 1024) and for 1 MiB (64 records) at once; what is left then is a loss of reason `too_large`.
 const ROUNDS: usize = 1024 + (1 << 20) / CHUNK_BYTES;
+
+/// Which scratch of its CPU a program uses. Where one may be preempted, another may run on the same CPU meanwhile; the same
+/// one never does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Slot {
+    First = 0,
+    Second = 1,
+}
 
 /// Which write it is.
 pub(super) struct Write {
@@ -24,10 +34,20 @@ pub(super) struct Write {
     pub stream: StreamTag,
     /// The stream's object.
     pub id: FileId,
-    /// The descriptor of the call.
+    /// The descriptor of the call; -1 if that is not known.
     pub fd: i32,
     /// The call's result.
     pub written_bytes: u64,
+    /// For the program that sees it.
+    pub slot: Slot,
+}
+
+impl Write {
+    /// One that did not come with a descriptor.
+    #[inline(always)]
+    pub(super) fn new(stream: &Stream, slot: Slot, written_bytes: u64) -> Self {
+        Self { root: stream.root, stream: stream.tag(), id: stream.id, fd: -1, written_bytes, slot }
+    }
 }
 
 /// Where the bytes are, in the writer's memory.
@@ -37,16 +57,32 @@ pub(super) enum Source {
     Buffer { address: u64, bytes: u64 },
     /// `segments` of `struct iovec` stand at `address`.
     Vector { address: u64, segments: u64 },
+    /// The same, but they stand in the kernel's memory; of the first, `skip_bytes` are no part of it. `bytes` were offered.
+    KernelVector { address: u64, segments: u64, skip_bytes: u64, bytes: u64 },
+    /// Where they were is not known any more.
+    Unreadable,
+    /// They were never in the writer's memory.
+    Unseen,
 }
 
 /// Copies the write into records and counts it.
 #[inline(always)]
 pub(super) fn run(container: *mut Container, write: &Write, source: Source) {
     // References are made anew around the walk, which makes its own of the same memory.
-    // SAFETY: the entry lives at least as long as a process in its cgroup.
+    if let Source::Unseen = source {
+        // SAFETY: the entry lives at least as long as a process in its cgroup.
+        report_unseen(unsafe { &mut *container }, write);
+        return;
+    }
+    // SAFETY: as above.
     let counters = unsafe { &mut (*container).streams[write.stream as usize] };
     account::written(counters, write.written_bytes);
-    let Some(scratch) = scratch() else { return };
+    if let Source::Unreadable = source {
+        account::lost(counters, write.written_bytes, LossReason::Fault);
+        account::finished(counters, FirstLoss::new(LossReason::Fault));
+        return;
+    }
+    let Some(scratch) = scratch(write.slot as u32) else { return };
     fill(&mut scratch.header, write);
     let first_loss = match source {
         Source::Buffer { address, bytes } => {
@@ -65,25 +101,34 @@ pub(super) fn run(container: *mut Container, write: &Write, source: Source) {
             start_walk(scratch, [address, segments], [0, 0], write.written_bytes);
             walk(container, write)
         }
+        Source::KernelVector { address, segments, skip_bytes, bytes } => {
+            scratch.header.requested_bytes = saturate(bytes);
+            start_walk(scratch, [address, segments], [0, 0], write.written_bytes);
+            [scratch.walk.is_kernel, scratch.walk.skip_bytes] = [1, skip_bytes];
+            walk(container, write)
+        }
+        Source::Unreadable | Source::Unseen => return,
     };
     // SAFETY: as above.
     let counters = unsafe { &mut (*container).streams[write.stream as usize] };
     account::finished(counters, first_loss);
 }
 
-/// This CPU's scratch.
+/// This CPU's scratch for a [`Slot`].
 #[inline(always)]
-fn scratch() -> Option<&'static mut Scratch> {
+fn scratch(slot: u32) -> Option<&'static mut Scratch> {
     // SAFETY: the helper has no preconditions.
     let cpu = unsafe { bpf_get_smp_processor_id() };
-    // SAFETY: no other program uses this CPU's scratch while this one runs: the kernel never runs a tracing program on a
-    // CPU where it is running already.
-    SCRATCH.get_ptr_mut(cpu).map(|scratch| unsafe { &mut *scratch })
+    let index =
+        if slot == Slot::First as u32 { cpu } else { cpu + settings().get(|s| &s.cpus) as u32 };
+    // SAFETY: no other program uses this scratch while this one runs: the kernel never runs a tracing program on a CPU
+    // where it is running already, and those that may run there meanwhile have other slots.
+    SCRATCH.get_ptr_mut(index).map(|scratch| unsafe { &mut *scratch })
 }
 
 /// Reports a write whose bytes were never in user memory. The record costs like one with bytes: such calls are cheap.
 #[inline(always)]
-pub(super) fn report_unseen(container: &mut Container, write: &Write) {
+fn report_unseen(container: &mut Container, write: &Write) {
     let counters = &mut container.streams[write.stream as usize];
     account::written(counters, write.written_bytes);
     account::lost(counters, write.written_bytes, LossReason::Unseen);
@@ -156,6 +201,7 @@ fn copy_small(
 fn start_walk(scratch: &mut Scratch, vector: [u64; 2], segment: [u64; 2], left_bytes: u64) {
     let walk = &mut scratch.walk;
     [walk.vector, walk.vectors] = vector;
+    [walk.is_kernel, walk.skip_bytes] = [0, 0];
     [walk.segment, walk.segment_bytes] = segment;
     walk.left_bytes = left_bytes;
     walk.gathered_bytes = 0;
@@ -167,13 +213,13 @@ fn start_walk(scratch: &mut Scratch, vector: [u64; 2], segment: [u64; 2], left_b
 fn walk(container: *mut Container, write: &Write) -> FirstLoss {
     let mut reason = LossReason::TooLarge;
     for _ in 0..ROUNDS {
-        if copy_round(write.root, write.stream as u32) == 0 {
+        if copy_round(write.root, write.stream as u32, write.slot as u32) == 0 {
             // If bytes are left, their iovecs could not be read, or say something else by now.
             reason = LossReason::Fault;
             break;
         }
     }
-    let Some(scratch) = scratch() else { return FirstLoss::NONE };
+    let Some(scratch) = scratch(write.slot as u32) else { return FirstLoss::NONE };
     let rest_bytes = scratch.walk.left_bytes;
     if rest_bytes > 0 {
         // SAFETY: the rounds are over, and their references with them.
@@ -192,11 +238,11 @@ fn walk(container: *mut Container, write: &Write) -> FirstLoss {
 /// take more than the million instructions it has patience for. So it may take numbers only.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn copy_round(root: u64, stream: u32) -> u32 {
+extern "C" fn copy_round(root: u64, stream: u32, slot: u32) -> u32 {
     let stream =
         if stream == StreamTag::Stdout as u32 { StreamTag::Stdout } else { StreamTag::Stderr };
     let Some(container) = CONTAINERS.get_ptr_mut(root) else { return 0 };
-    let Some(scratch) = scratch() else { return 0 };
+    let Some(scratch) = scratch(slot) else { return 0 };
     // SAFETY: as in `run`, which called this.
     let container = unsafe { &mut *container };
     u32::from(round(container, stream, scratch))
@@ -239,12 +285,18 @@ fn next_segment(scratch: &mut Scratch) -> bool {
     if walk.vectors == 0 {
         return false;
     }
-    // SAFETY: the helper checks the address; `struct iovec` is two words.
-    let Ok([base, length]) = (unsafe { read_user(walk.vector as *const [u64; 2]) }) else {
-        return false;
+    // `struct iovec` is two words.
+    let vector = if walk.is_kernel != 0 {
+        read::<[u64; 2]>(walk.vector, 0)
+    } else {
+        // SAFETY: the helper checks the address.
+        unsafe { read_user(walk.vector as *const [u64; 2]) }.ok()
     };
-    walk.segment = base;
-    walk.segment_bytes = length;
+    let Some([base, length]) = vector else { return false };
+    let skip_bytes = if walk.skip_bytes > length { length } else { walk.skip_bytes };
+    walk.skip_bytes = 0;
+    walk.segment = base + skip_bytes;
+    walk.segment_bytes = length - skip_bytes;
     walk.vector += 16;
     walk.vectors -= 1;
     true

@@ -28,7 +28,12 @@ impl File {
         if fd >= u64::from(limit) {
             return None;
         }
-        let file: u64 = read(descriptors + fd * 8, 0)?;
+        Self::at(read(descriptors + fd * 8, 0)?)
+    }
+
+    /// The `struct file` at this kernel address.
+    #[inline(always)]
+    pub(super) fn at(file: u64) -> Option<Self> {
         let inode: u64 = read(file, offsets().get(|o| &o.file_inode))?;
         Some(Self { file, inode })
     }
@@ -62,6 +67,12 @@ impl File {
     #[inline(always)]
     pub(super) fn is_regular(self) -> bool {
         self.mode() & S_IFMT == S_IFREG
+    }
+
+    /// Whether it is a pipe or FIFO.
+    #[inline(always)]
+    pub(super) fn is_fifo(self) -> bool {
+        self.mode() & S_IFMT == S_IFIFO
     }
 
     /// Whether it can be a container's stdio: a pipe, a FIFO or a terminal.

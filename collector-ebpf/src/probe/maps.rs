@@ -4,6 +4,7 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use collector_ebpf::{CHUNK_BYTES, Container, FileId, Header, NodeCounter, Offsets, Settings};
 
+use super::call::Call;
 use super::first_loss::FirstLoss;
 
 /// Set by user space before loading.
@@ -43,7 +44,11 @@ pub(super) static NODE: PerCpuArray<u64> =
 #[map]
 pub(super) static READER: Array<u32> = Array::with_max_entries(1, 0);
 
-/// One per CPU, indexed by its number: per-CPU maps take no value above 32 KiB. User space sets the count.
+/// Thread → its write to a watched stream that is under way. User space sets the count.
+#[map]
+pub(super) static CALLS: HashMap<u64, Call> = HashMap::with_max_entries(1, 0);
+
+/// One per [`super::copy::Slot`] and CPU: per-CPU maps take no value above 32 KiB. User space sets the count.
 #[map]
 pub(super) static SCRATCH: Array<Scratch> = Array::with_max_entries(1, 0);
 
@@ -62,8 +67,12 @@ pub(super) struct Scratch {
 /// every round and the program stays small to it.
 #[repr(C)]
 pub(super) struct Walk {
-    /// User address of the next iovec; 0: there is none.
+    /// Address of the next iovec, in the writer's memory or in the kernel's; 0: there is none.
     pub vector: u64,
+    /// Not 0: it is in the kernel's.
+    pub is_kernel: u64,
+    /// Bytes of the next iovec that are no part of the write.
+    pub skip_bytes: u64,
     /// iovecs left at `vector`.
     pub vectors: u64,
     /// User address of the current segment.

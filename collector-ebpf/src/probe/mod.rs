@@ -1,20 +1,27 @@
-//! The programs: one function per hook, each a single call.
+//! The programs: one function per hook, each a single call. Which of them are loaded is user space's choice.
 
 #![expect(clippy::needless_pass_by_value, reason = "the macro's wrapper passes the context so")]
 
 mod account;
 mod arch;
+mod call;
 mod copy;
 mod file;
 mod first_loss;
+mod function;
+mod iterator;
 mod kernel;
 mod lifecycle;
 mod maps;
 mod ring;
+mod stream;
 mod system_call;
 
-use aya_ebpf::macros::btf_tracepoint;
-use aya_ebpf::programs::BtfTracePointContext;
+use aya_ebpf::macros::{btf_tracepoint, fexit, kprobe, kretprobe};
+use aya_ebpf::programs::{BtfTracePointContext, FExitContext, ProbeContext, RetProbeContext};
+
+use self::copy::Slot;
+use self::file::File;
 
 /// Every system call's return: `(struct pt_regs *regs, long ret)`. Calls of no interest leave after two comparisons.
 #[btf_tracepoint(function = "sys_exit")]
@@ -41,5 +48,92 @@ fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "cgroup_rmdir")]
 fn cgroup_rmdir(ctx: BtfTracePointContext) -> i32 {
     lifecycle::removed(ctx.arg(0));
+    0
+}
+
+/// `ssize_t pipe_write(struct kiocb *iocb, struct iov_iter *from)`, or `anon_pipe_write` (from 6.15 on), which writes to
+/// FIFOs too.
+#[fexit]
+fn pipe_write(ctx: FExitContext) -> i32 {
+    function::wrote(Slot::First, ctx.arg(0), ctx.arg(1), ctx.arg(2));
+    0
+}
+
+/// `ssize_t tty_write(struct kiocb *iocb, struct iov_iter *from)`
+#[fexit]
+fn tty_write(ctx: FExitContext) -> i32 {
+    function::wrote(Slot::Second, ctx.arg(0), ctx.arg(1), ctx.arg(2));
+    0
+}
+
+/// `ssize_t do_splice(struct file *in, loff_t *off_in, struct file *out, loff_t *off_out, size_t len, unsigned flags)`
+#[fexit]
+fn do_splice(ctx: FExitContext) -> i32 {
+    function::moved(|| File::at(ctx.arg(2)), ctx.arg(6));
+    0
+}
+
+/// `ssize_t do_tee(struct file *in, struct file *out, size_t len, unsigned flags)`
+#[fexit]
+fn do_tee(ctx: FExitContext) -> i32 {
+    function::moved(|| File::at(ctx.arg(1)), ctx.arg(4));
+    0
+}
+
+/// `ssize_t do_sendfile(int out_fd, int in_fd, loff_t *ppos, size_t count, loff_t max)`
+#[fexit]
+fn do_sendfile(ctx: FExitContext) -> i32 {
+    function::moved(|| File::of_current(ctx.arg::<u64>(0) & 0xffff_ffff), ctx.arg(5));
+    0
+}
+
+/// `long __x64_sys_vmsplice(const struct pt_regs *regs)`: no function below it can be hooked.
+#[fexit]
+fn vmsplice(ctx: FExitContext) -> i32 {
+    function::moved(|| system_call::first_file(ctx.arg(0)), ctx.arg(1));
+    0
+}
+
+/// Entry of what `pipe_write` and `tty_write` see the return of.
+#[kprobe]
+fn enter_write(ctx: ProbeContext) -> u32 {
+    if let (Some(kiocb), Some(iterator)) = (ctx.arg(0), ctx.arg(1)) {
+        call::writes(|| function::file_of(kiocb), iterator);
+    }
+    0
+}
+
+/// Entry of what `do_splice` sees the return of.
+#[kprobe]
+fn enter_splice(ctx: ProbeContext) -> u32 {
+    call::moves(|| File::at(ctx.arg(2)?));
+    0
+}
+
+/// Entry of what `do_tee` sees the return of.
+#[kprobe]
+fn enter_tee(ctx: ProbeContext) -> u32 {
+    call::moves(|| File::at(ctx.arg(1)?));
+    0
+}
+
+/// Entry of what `do_sendfile` sees the return of.
+#[kprobe]
+fn enter_sendfile(ctx: ProbeContext) -> u32 {
+    call::moves(|| File::of_current(ctx.arg::<u64>(0)? & 0xffff_ffff));
+    0
+}
+
+/// Entry of what `vmsplice` sees the return of.
+#[kprobe]
+fn enter_vmsplice(ctx: ProbeContext) -> u32 {
+    call::moves(|| system_call::first_file(ctx.arg(0)?));
+    0
+}
+
+/// Return of all of these.
+#[kretprobe]
+fn leave(ctx: RetProbeContext) -> u32 {
+    call::left(ctx.ret());
     0
 }

@@ -1,24 +1,20 @@
 //! A system call has returned: is it a write to a watched container's stream?
 
-use aya_ebpf::helpers::bpf_get_current_cgroup_id;
-use collector_ebpf::{Container, FileId, Header, Kind, NodeCounter, StreamTag};
+use collector_ebpf::{Container, FileId, Header, Kind, NodeCounter};
 
 use super::account;
 use super::arch::{self, Call};
-use super::copy::{self, Source, Write};
+use super::copy::{self, Slot, Source, Write};
 use super::file::File;
-use super::kernel::{current_task, field, has_typed_task, offsets};
-use super::maps::{CGROUPS, CONTAINERS, FILES};
+use super::kernel::{current_task, field, has_typed_task, offsets, read};
+use super::maps::FILES;
 use super::ring;
-
-/// The most that one call writes: `MAX_RW_COUNT`, `include/linux/fs.h`. A larger result was put in by a tracer or by a
-/// seccomp supervisor, which a container may be to itself, and would spoil the sums.
-const MAX_WRITE_BYTES: i64 = 0x7fff_f000;
+use super::stream;
 
 /// Cheapest question first: did it write, which call is it, whose cgroup, which file.
 #[inline(always)]
 pub(super) fn returned(registers: *const u64, result: i64) {
-    if result <= 0 || result > MAX_WRITE_BYTES {
+    if !stream::has_written(result) {
         return;
     }
     // SAFETY: the verifier knows `registers` as a `struct pt_regs`.
@@ -28,10 +24,7 @@ pub(super) fn returned(registers: *const u64, result: i64) {
     if call.is_none() && !arch::is_compat_write(number) {
         return;
     }
-    // SAFETY: the helper has no preconditions.
-    let cgroup = unsafe { bpf_get_current_cgroup_id() };
-    // SAFETY: the value is copied at once.
-    let Some(&root) = (unsafe { CGROUPS.get(cgroup) }) else { return };
+    let Some(root) = stream::root_of_current() else { return };
     // The same number is another call for a 32-bit caller.
     if is_compat() {
         if arch::is_compat_write(number) {
@@ -40,7 +33,7 @@ pub(super) fn returned(registers: *const u64, result: i64) {
         return;
     }
     let Some(call) = call else { return };
-    let Some(container) = CONTAINERS.get_ptr_mut(root) else { return };
+    let Some(container) = stream::container(root) else { return };
     let descriptor = register(
         arch::ARGUMENTS[match call {
             Call::Buffer | Call::Vector => 0,
@@ -53,33 +46,21 @@ pub(super) fn returned(registers: *const u64, result: i64) {
     };
     let Some(id) = file.id() else { return };
     // SAFETY: user space removes the entry only when nothing runs in the cgroup.
-    let Some(stream) = stream_of(unsafe { &*container }, &id) else {
+    let Some(stream) = stream::tag(unsafe { &*container }, &id) else {
         // SAFETY: as above.
         discover(unsafe { &mut *container }, root, descriptor, file, &id);
         return;
     };
     let address = register(arch::ARGUMENTS[1]);
     let count = register(arch::ARGUMENTS[2]);
-    let write = Write { root, stream, id, fd: descriptor as i32, written_bytes: result as u64 };
-    match call {
-        Call::Buffer => copy::run(container, &write, Source::Buffer { address, bytes: count }),
-        Call::Vector => copy::run(container, &write, Source::Vector { address, segments: count }),
-        // SAFETY: as above.
-        Call::Unseen(_) => copy::report_unseen(unsafe { &mut *container }, &write),
-    }
-}
-
-/// Stdout first: a terminal is both, and is stdout.
-#[inline(always)]
-fn stream_of(container: &Container, id: &FileId) -> Option<StreamTag> {
-    let is = |stream: &FileId| stream.inode == id.inode && stream.device == id.device;
-    if is(&container.stdout) {
-        Some(StreamTag::Stdout)
-    } else if is(&container.stderr) {
-        Some(StreamTag::Stderr)
-    } else {
-        None
-    }
+    let written_bytes = result as u64;
+    let write = Write { root, stream, id, fd: descriptor as i32, written_bytes, slot: Slot::First };
+    let source = match call {
+        Call::Buffer => Source::Buffer { address, bytes: count },
+        Call::Vector => Source::Vector { address, segments: count },
+        Call::Unseen(_) => Source::Unseen,
+    };
+    copy::run(container, &write, source);
 }
 
 /// Announces a regular file the first time it is written. A container can make files without end, so it pays for them
@@ -116,4 +97,11 @@ fn is_compat() -> bool {
 fn status<const TYPED: bool>() -> u32 {
     let task = current_task::<TYPED>();
     field::<TYPED, _>(task, offsets().get(|o| &o.task_status)).unwrap_or(0)
+}
+
+/// What the first argument of a system call is open on; `registers` is the kernel address of its `struct pt_regs`.
+#[inline(always)]
+pub(super) fn first_file(registers: u64) -> Option<File> {
+    let descriptor: u64 = read(registers, arch::ARGUMENTS[0] as u32 * 8)?;
+    File::of_current(descriptor & 0xffff_ffff)
 }

@@ -22,7 +22,7 @@ pub(super) fn capture(config: &Config, metrics: &Metrics) -> Result<Option<Captu
         tracing::info!("capture.attach is off: everything is read from log files");
         return Ok(None);
     }
-    match Capture::start(&config.capture, metrics.capture.clone()) {
+    match Capture::start(&config.capture, &metrics.capture) {
         Ok(capture) => Ok(Some(capture)),
         Err(error) if config.is_capture_required || !config.tail.enabled => {
             Err(Error::Capture(error))

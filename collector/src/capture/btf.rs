@@ -1,14 +1,15 @@
-//! The kernel's type information: just enough of it to find a field's offset.
+//! The kernel's type information: just enough of it to find a field's offset, an enum's value, a function.
 //!
 //! Format: Documentation/bpf/btf.rst. The crates that load BPF keep their parsers to themselves, and those that offer one
 //! are under the GPL.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 const MAGIC: u16 = 0xeb9f;
 const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
 const KIND_ENUM: u32 = 6;
+const KIND_FUNCTION: u32 = 12;
 /// Anonymous members nest a few levels deep; a malformed file might nest for ever.
 const MAX_DEPTH: usize = 16;
 
@@ -26,10 +27,11 @@ pub enum BtfError {
     Kind(u32),
 }
 
-/// All types of a kernel, by id, and its structs by name.
+/// All types of a kernel, by id, and its structs and functions by name.
 pub(super) struct Btf<'a> {
     types: Vec<Type<'a>>,
     structs: HashMap<&'a [u8], u32>,
+    functions: HashSet<&'a [u8]>,
     strings: &'a [u8],
 }
 
@@ -65,6 +67,7 @@ impl<'a> Btf<'a> {
         let mut btf = Self {
             types: vec![Type { info: 0, target: 0, tail: &[] }],
             structs: HashMap::new(),
+            functions: HashSet::new(),
             strings,
         };
         while !rest.is_empty() {
@@ -72,8 +75,14 @@ impl<'a> Btf<'a> {
             let mut entry = Type { info, target: word(rest, 8)?, tail: &[] };
             let end = 12 + tail_bytes(entry.kind(), info & 0xffff)?;
             entry.tail = rest.get(12..end).ok_or(BtfError::Short)?;
-            if entry.kind() == KIND_STRUCT {
-                btf.structs.entry(btf.string(name)).or_insert(btf.types.len() as u32);
+            match entry.kind() {
+                KIND_STRUCT => {
+                    btf.structs.entry(btf.string(name)).or_insert(btf.types.len() as u32);
+                }
+                KIND_FUNCTION => {
+                    btf.functions.insert(btf.string(name));
+                }
+                _ => {}
             }
             btf.types.push(entry);
             rest = &rest[end..];
@@ -93,11 +102,23 @@ impl<'a> Btf<'a> {
         (bits % 8 == 0).then_some(bits / 8)
     }
 
-    /// Whether some enum has a value of this name.
-    pub(super) fn has_enumerator(&self, name: &str) -> bool {
+    /// The value of this name in the first enum that has one.
+    pub(super) fn enumerator(&self, name: &str) -> Option<u32> {
         let enums = self.types.iter().filter(|entry| entry.kind() == KIND_ENUM);
         let mut values = enums.flat_map(|entry| entry.tail.chunks_exact(8));
-        values.any(|value| word(value, 0).is_ok_and(|at| self.string(at) == name.as_bytes()))
+        let value = values
+            .find(|value| word(value, 0).is_ok_and(|at| self.string(at) == name.as_bytes()))?;
+        word(value, 4).ok()
+    }
+
+    /// Whether there is a struct of this name.
+    pub(super) fn has_struct(&self, name: &str) -> bool {
+        self.structs.contains_key(name.as_bytes())
+    }
+
+    /// Whether there is a function of this name.
+    pub(super) fn has_function(&self, name: &str) -> bool {
+        self.functions.contains(name.as_bytes())
     }
 
     /// Offset in bits, and type, of a member.
@@ -155,12 +176,12 @@ fn tail_bytes(kind: u32, members: u32) -> Result<usize, BtfError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Btf, BtfError};
+    use super::{Btf, BtfError, KIND_FUNCTION};
 
     /// `struct s { int a; union { int b; struct { int c, d; } } ; const struct t e; }`, `struct t { int f, g; }`,
-    /// `enum { H, I }`
+    /// `enum { H, I }`, `u(void)`
     fn sample() -> Vec<u8> {
-        let strings = b"\0s\0a\0b\0c\0d\0e\0t\0f\0g\0int\0H\0I\0";
+        let strings = b"\0s\0a\0b\0c\0d\0e\0t\0f\0g\0int\0H\0I\0u\0";
         let at = |name: &[u8]| {
             let mut key = name.to_vec();
             key.push(0);
@@ -175,6 +196,7 @@ mod tests {
         let s = [at(b"s"), structure | 3, 20, at(b"a"), 1, 0, 0, 3, 32, at(b"e"), 5, 96];
         words.extend(s);
         words.extend([0, 6 << 24 | 2, 4, at(b"H"), 0, at(b"I"), 1]); // 7: enum
+        words.extend([at(b"u"), KIND_FUNCTION << 24, 0]); // 8
         let mut data = vec![0x9f, 0xeb, 1, 0];
         let types = words.len() as u32 * 4;
         for word in [24, 0, types, types, strings.len() as u32].into_iter().chain(words) {
@@ -199,9 +221,17 @@ mod tests {
         let data = sample();
         let btf = Btf::parse(&data).unwrap();
         assert_eq!(
-            ["H", "I", "a", ""].map(|name| btf.has_enumerator(name)),
-            [true, true, false, false]
+            ["H", "I", "a", ""].map(|name| btf.enumerator(name)),
+            [Some(0), Some(1), None, None]
         );
+    }
+
+    #[test]
+    fn finds_structs_and_functions() {
+        let data = sample();
+        let btf = Btf::parse(&data).unwrap();
+        assert_eq!(["s", "u", "int"].map(|name| btf.has_struct(name)), [true, false, false]);
+        assert_eq!(["s", "u", "int"].map(|name| btf.has_function(name)), [false, true, false]);
     }
 
     #[test]

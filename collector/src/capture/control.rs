@@ -1,7 +1,8 @@
 //! Which cgroups the probe watches, and what it counted: the kernel's maps behind one lock.
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aya::maps::{HashMap, MapData, MapError, PerCpuArray};
 use collector_ebpf::{Container, Counters, FileId, NodeCounter, State};
@@ -34,6 +35,7 @@ pub struct Watched {
 /// The handle to what the probe knows; shared between threads.
 pub struct Control {
     maps: Mutex<Maps>,
+    skipped: Arc<AtomicU64>,
 }
 
 struct Maps {
@@ -47,8 +49,9 @@ impl Control {
         cgroups: HashMap<MapData, u64, u64>,
         containers: HashMap<MapData, u64, Container>,
         node: PerCpuArray<MapData, u64>,
+        skipped: Arc<AtomicU64>,
     ) -> Self {
-        Self { maps: Mutex::new(Maps { cgroups, containers, node }) }
+        Self { maps: Mutex::new(Maps { cgroups, containers, node }), skipped }
     }
 
     /// Watches a container that was there before the probe. `nested` are the cgroups below its own. One that the probe
@@ -112,6 +115,12 @@ impl Control {
     pub fn node_counter(&self, counter: NodeCounter) -> u64 {
         let values = self.maps().node.get(&(counter as u32), 0);
         values.map_or(0, |values| values.iter().sum())
+    }
+
+    /// Runs of the probe's programs that the kernel left out, as of a second ago at most. When it grows, any stream may lack
+    /// a write of that second: the kernel does not say which.
+    pub fn skipped(&self) -> u64 {
+        self.skipped.load(Ordering::Relaxed)
     }
 
     fn maps(&self) -> MutexGuard<'_, Maps> {

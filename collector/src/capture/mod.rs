@@ -5,52 +5,44 @@
 //!
 //! Not here: which container a cgroup is (`identity`), and lines (`line`).
 
+mod attach;
+mod backend;
 mod btf;
 mod clock;
 mod control;
 mod decode;
+mod hooks;
 mod memory;
 mod metrics;
+mod multi;
 mod offsets;
 mod preflight;
 mod probe;
 mod ring;
 mod self_test;
+mod skips;
+mod tries;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use backend::Backend;
 pub use control::{Control, Stdio, Watched};
 pub use decode::{DecodeError, Event, decode};
 pub use metrics::Metrics;
 pub use offsets::OffsetsError;
 pub use preflight::{Preflight, preflight};
-use probe::Parts;
 pub use probe::{Probe, ProbeError};
 pub use ring::Reader;
 pub use self_test::SelfTestError;
-
-/// Which hooks see the writes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Backend {
-    /// `sys_exit` by BTF tracepoint: every kernel with BTF allows it, and every system call pays a little.
-    #[default]
-    Syscall,
-}
-
-impl Backend {
-    /// Its name in configuration and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Syscall => "syscall",
-        }
-    }
-}
+use tries::Tries;
 
 /// What capture needs to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// The only backend to try; `None`: the best that works.
+    pub backend: Option<Backend>,
     /// The kernel's type information. Default: `/sys/kernel/btf/vmlinux`.
     pub btf: PathBuf,
     /// Size of the ring in bytes, a power of two of at least 4096. Default: 16 MiB.
@@ -70,6 +62,7 @@ impl Default for Settings {
     fn default() -> Self {
         let ring_bytes = 16 << 20;
         Self {
+            backend: None,
             btf: PathBuf::from("/sys/kernel/btf/vmlinux"),
             ring_bytes,
             wake_interval: Duration::from_millis(10),
@@ -105,19 +98,36 @@ pub struct Capture {
     pub control: Arc<Control>,
     /// Which hooks are in use.
     pub backend: Backend,
+    /// What this backend should see and does not on this kernel, by name.
+    pub gaps: Vec<&'static str>,
 }
 
 impl Capture {
     /// Loads and attaches the probe, makes sure that it sees a write of this process, and begins to watch containers
-    /// that are made from now on.
-    pub fn start(settings: &Settings, metrics: Metrics) -> Result<Self, Error> {
-        let kernel = offsets::resolve(&settings.btf)?;
-        let Parts { mut probe, btf, ring, control, reader_state } = probe::load(settings, &kernel)?;
-        let mut reader = Reader::new(ring, reader_state, settings.wake_interval, metrics);
-        self_test::run(&mut reader, &control)?;
-        probe.begin(&btf)?;
-        drop(btf);
-        memory::give_back();
-        Ok(Self { probe, reader, control: Arc::new(control), backend: Backend::Syscall })
+    /// that are made from now on. By the best backend that works, if none is asked for; the log says what is wrong with
+    /// those before it.
+    pub fn start(settings: &Settings, metrics: &Metrics) -> Result<Self, Error> {
+        let tries = Tries::new(settings)?;
+        let Some(backend) = settings.backend else {
+            let [better @ .., last] = Backend::ALL;
+            for backend in better {
+                match tries.attempt(backend, settings, metrics) {
+                    Ok(capture) => return Ok(capture),
+                    Err(error) => {
+                        let name = backend.as_str();
+                        tracing::info!("not by backend `{name}`: {}", chain(&error));
+                    }
+                }
+            }
+            return tries.attempt(last, settings, metrics);
+        };
+        tries.attempt(backend, settings, metrics)
     }
+}
+
+/// An error and what caused it, on one line: a verifier's log is told by its first.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    let lines = causes.map(|error| error.to_string().lines().next().unwrap_or_default().to_owned());
+    lines.collect::<Vec<_>>().join(": ")
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use collector_ebpf::Offsets;
 
 use super::btf::{Btf, BtfError};
+use super::hooks::Hooks;
 
 /// Why the offsets are not known.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,24 @@ pub(super) struct Kernel {
     pub(super) offsets: Offsets,
     /// Whether programs get the current task as a pointer of known type: Linux 5.11.
     pub(super) has_typed_task: bool,
+    /// What a function that writes is handed; `None` if this kernel has it in another form.
+    pub(super) iterators: Option<Iterators>,
+    /// The functions that write.
+    pub(super) hooks: Hooks,
+    /// Whether `kprobe.multi` stands on the function graph tracer, which keeps a thread's returns in the thread: Linux
+    /// 6.14. Before, a few threads that wait in a function use up the places for all.
+    pub(super) has_graph_probes: bool,
+}
+
+/// The kinds of `struct iov_iter`.
+#[derive(Clone, Copy)]
+pub(super) struct Iterators {
+    /// The bits that say what it is.
+    pub(super) kind_mask: u32,
+    /// `ITER_IOVEC`
+    pub(super) vector: u32,
+    /// `ITER_UBUF`, from Linux 6.0 on.
+    pub(super) buffer: Option<u32>,
 }
 
 /// Finds every field that the probe reads, or names all that are missing.
@@ -52,6 +71,7 @@ pub(super) fn resolve(path: &Path) -> Result<Kernel, OffsetsError> {
         fs::read(path).map_err(|source| OffsetsError::Read { path: path.to_owned(), source })?;
     let btf = Btf::parse(&data)
         .map_err(|source| OffsetsError::Parse { path: path.to_owned(), source })?;
+    let (iterator, iterators) = iterator(&btf).unzip();
     let mut fields = Vec::new();
     // The first name that exists; later ones are the names of older kernels.
     let mut find = |structure: &str, names: &[&str]| {
@@ -79,9 +99,42 @@ pub(super) fn resolve(path: &Path) -> Result<Kernel, OffsetsError> {
         kernfs_id: find("kernfs_node", &["id"]),
         kernfs_name: find("kernfs_node", &["name"]),
         kernfs_parent: find("kernfs_node", &["__parent", "parent"]),
+        ..iterator.unwrap_or_default()
     };
     if !fields.is_empty() {
         return Err(OffsetsError::Missing { fields });
     }
-    Ok(Kernel { offsets, has_typed_task: btf.has_enumerator("BPF_FUNC_get_current_task_btf") })
+    Ok(Kernel {
+        offsets,
+        has_typed_task: btf.enumerator("BPF_FUNC_get_current_task_btf").is_some(),
+        iterators,
+        hooks: Hooks::find(&btf),
+        has_graph_probes: btf.has_struct("fprobe_hlist"),
+    })
+}
+
+/// The fields of an iterator, and the values of its kind: both differ between kernels.
+fn iterator(btf: &Btf<'_>) -> Option<(Offsets, Iterators)> {
+    let field = |name| btf.offset("iov_iter", name);
+    // Up to 5.13 the direction is the lowest bit of `type`; the kinds are the others.
+    let (iter_kind, kind_mask) =
+        field("iter_type").map(|offset| (offset, 0xff)).or_else(|| Some((field("type")?, 0xfe)))?;
+    let iter_pointer = field("__iov").or_else(|| field("iov"))?;
+    // A union of both; where it is not, buffers would be taken for something else.
+    let buffer = field("ubuf").is_some_and(|offset| offset == iter_pointer);
+    let offsets = Offsets {
+        kiocb_file: btf.offset("kiocb", "ki_filp")?,
+        iter_kind,
+        iter_offset: field("iov_offset")?,
+        iter_count: field("count")?,
+        iter_segments: field("nr_segs")?,
+        iter_pointer,
+        ..Offsets::default()
+    };
+    let iterators = Iterators {
+        kind_mask,
+        vector: btf.enumerator("ITER_IOVEC")?,
+        buffer: btf.enumerator("ITER_UBUF").filter(|_| buffer),
+    };
+    Some((offsets, iterators))
 }

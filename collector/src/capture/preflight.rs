@@ -1,18 +1,31 @@
 //! What this kernel and these rights allow, as a value. It loads and attaches for real, then lets go.
 
-use super::{Backend, Capture, Error, Metrics, Settings};
+use super::tries::Tries;
+use super::{Backend, Error, Metrics, Settings};
 
 /// The result of one try.
 #[derive(Debug)]
 pub struct Preflight {
     /// The backend that was tried.
     pub backend: Backend,
-    /// Whether it loads, attaches, and sees a write of this process.
-    pub outcome: Result<(), Error>,
+    /// Whether it loads, attaches, and sees a write of this process; and what it should see and does not.
+    pub outcome: Result<Vec<&'static str>, Error>,
 }
 
-/// Tries each backend, the best one first.
-pub fn preflight(settings: &Settings) -> Vec<Preflight> {
-    let outcome = Capture::start(settings, Metrics::default()).map(drop);
-    vec![Preflight { backend: Backend::Syscall, outcome }]
+/// Tries each backend that is wanted, the best one first, up to one that works.
+pub fn preflight(settings: &Settings) -> Result<Vec<Preflight>, Error> {
+    let tries = Tries::new(settings)?;
+    let mut tried = Vec::new();
+    for backend in Backend::ALL {
+        if settings.backend.is_some_and(|wanted| wanted != backend) {
+            continue;
+        }
+        let outcome = tries.attempt(backend, settings, &Metrics::default());
+        let works = outcome.is_ok();
+        tried.push(Preflight { backend, outcome: outcome.map(|capture| capture.gaps) });
+        if works {
+            break;
+        }
+    }
+    Ok(tried)
 }

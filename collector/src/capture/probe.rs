@@ -1,25 +1,35 @@
 //! Loading and attaching: the only file that knows the names of programs and maps.
 
+use std::os::fd::OwnedFd;
 use std::{fmt, io};
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf};
-use aya::programs::{BtfTracePoint, ProgramError};
+use aya::programs::ProgramError;
 use aya::{Btf, BtfError, Ebpf, EbpfError, EbpfLoader};
 use aya_log::EbpfLogger;
 use collector_ebpf::{RECORD_BYTES, Settings as ProbeSettings};
 
-use super::offsets::Kernel;
+use super::attach::{self, Attached};
+use super::multi::MultiError;
+use super::offsets::{Iterators, Kernel};
 use super::ring::ReaderState;
-use super::{Control, Settings};
+use super::skips::Skips;
+use super::{Backend, Control, Settings};
 
 /// The probe, as `build.rs` made it.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/probe"));
+pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/probe"));
 
-/// Programs, each named as its tracepoint, that see nothing as long as no container is watched.
-const PROGRAMS: [&str; 3] = ["cgroup_rmdir", "sched_process_exec", "sys_exit"];
+/// Programs, each named as its tracepoint, that follow a container's life and see nothing as long as none is watched.
+const LIFE: [&str; 2] = ["cgroup_rmdir", "sched_process_exec"];
 
-/// The program that watches new containers. Attached last, so that none is seen half.
+/// The program that watches new containers. Attached last of all, so that none is seen half.
 const BEGINNING: &str = "cgroup_mkdir";
+
+/// Threads that may be writing to watched streams at once, in the backend that keeps their arguments meanwhile.
+const CALLS: u32 = 16_384;
+
+/// No kind of iterator.
+const NO_KIND: u64 = u64::MAX;
 
 /// Cgroups that a container has at most on average; few have more than one.
 const CGROUPS_PER_CONTAINER: u32 = 4;
@@ -56,6 +66,18 @@ pub enum ProbeError {
         /// Why.
         source: ProgramError,
     },
+    /// The backend needs another kernel.
+    #[error("this kernel has no {what}")]
+    Kernel {
+        /// Of what it has none.
+        what: &'static str,
+    },
+    /// A program of `kprobe.multi` refused.
+    #[error(transparent)]
+    Multi(#[from] MultiError),
+    /// No more descriptors.
+    #[error("failed to copy the descriptor of a program")]
+    Descriptor(#[source] io::Error),
     /// The object is not the one that this code knows.
     #[error("the probe has no `{name}`: it is of another version")]
     Mismatch {
@@ -75,6 +97,8 @@ pub enum ProbeError {
 /// A loaded probe; dropping it detaches it.
 pub struct Probe {
     ebpf: Ebpf,
+    /// Those of the programs that `aya` does not know.
+    _links: Vec<OwnedFd>,
 }
 
 impl fmt::Debug for Probe {
@@ -85,23 +109,30 @@ impl fmt::Debug for Probe {
 
 impl Probe {
     /// From here on new containers are watched.
-    pub(super) fn begin(&mut self, btf: &Btf) -> Result<(), ProbeError> {
-        attach(&mut self.ebpf, BEGINNING, btf)
+    pub(super) fn begin(&mut self) -> Result<(), ProbeError> {
+        attach::tracepoint(&mut self.ebpf, BEGINNING)
     }
 }
 
 /// The probe and what it shares with user space.
 pub(super) struct Parts {
     pub(super) probe: Probe,
-    /// The kernel's types, to attach by: tens of megabytes.
-    pub(super) btf: Btf,
     pub(super) ring: RingBuf<MapData>,
     pub(super) control: Control,
     pub(super) reader_state: ReaderState,
+    pub(super) skips: Skips,
+    /// What the backend should see and does not.
+    pub(super) gaps: Vec<&'static str>,
 }
 
-/// Loads the probe for this kernel and attaches every program but the one that begins to watch.
-pub(super) fn load(settings: &Settings, kernel: &Kernel) -> Result<Parts, ProbeError> {
+/// Loads the probe for this kernel and attaches every program but the one that begins to watch. `btf` are the kernel's types
+/// to attach by: tens of megabytes.
+pub(super) fn load(
+    settings: &Settings,
+    kernel: &Kernel,
+    btf: &Btf,
+    backend: Backend,
+) -> Result<Parts, ProbeError> {
     if OBJECT.is_empty() {
         return Err(ProbeError::Absent);
     }
@@ -109,31 +140,32 @@ pub(super) fn load(settings: &Settings, kernel: &Kernel) -> Result<Parts, ProbeE
     if bytes < 4096 || !bytes.is_power_of_two() {
         return Err(ProbeError::RingBytes { bytes });
     }
-    let cpus = aya::util::nr_cpus().map_err(|(_, error)| ProbeError::Cpus(error))?;
-    let btf =
-        Btf::parse_file(&settings.btf, aya::Endianness::default()).map_err(ProbeError::Btf)?;
-    let policy = ProbeSettings {
-        wake_bytes: u64::from(bytes / 4),
-        pressure_bytes: u64::from(bytes / 2),
-        share_bytes_per_second: settings.share_bytes_per_second,
-        // A bucket that cannot hold a full record would refuse it for ever.
-        share_burst_bytes: settings.share_burst_bytes.max(RECORD_BYTES as u64),
-        typed_task: u64::from(kernel.has_typed_task),
-    };
+    require(kernel, backend)?;
+    let cpus = aya::util::nr_cpus().map_err(|(_, error)| ProbeError::Cpus(error))? as u32;
+    let policy = policy(settings, kernel, cpus);
     let containers = settings.max_containers;
     let mut ebpf = EbpfLoader::new()
-        .btf(Some(&btf))
+        .btf(Some(btf))
         .override_global("OFFSETS", &kernel.offsets, true)
         .override_global("SETTINGS", &policy, true)
         .map_max_entries("RING", bytes)
         .map_max_entries("CONTAINERS", containers)
         .map_max_entries("CGROUPS", containers.saturating_mul(CGROUPS_PER_CONTAINER))
-        .map_max_entries("SCRATCH", cpus as u32)
+        .map_max_entries("SCRATCH", cpus * backend.slots())
+        .map_max_entries("CALLS", if backend == Backend::Multi { CALLS } else { 1 })
         .load(OBJECT)
         .map_err(ProbeError::Load)?;
-    for program in PROGRAMS {
-        attach(&mut ebpf, program, &btf)?;
+    let mut life = vec![attach::load(&mut ebpf, BEGINNING, btf)?];
+    for program in LIFE {
+        life.push(attach::load(&mut ebpf, program, btf)?);
+        attach::tracepoint(&mut ebpf, program)?;
     }
+    let Attached { programs, links, gaps } = match backend {
+        Backend::Multi => Attached::calls(&ebpf, &kernel.hooks, BEGINNING)?,
+        Backend::Fexit => Attached::exits(&mut ebpf, &kernel.hooks, btf)?,
+        Backend::Syscall => Attached::system_calls(&mut ebpf, btf)?,
+    };
+    let skips = Skips::of(life.into_iter().chain(programs));
     // Its warnings are rare; a probe without them is still a probe.
     let log = EbpfLogger::init(&mut ebpf)
         .inspect_err(|error| tracing::debug!(%error, "the probe's own log cannot be read"))
@@ -145,19 +177,44 @@ pub(super) fn load(settings: &Settings, kernel: &Kernel) -> Result<Parts, ProbeE
             take::<HashMap<_, _, _>>(&mut ebpf, "CGROUPS")?,
             take::<HashMap<_, _, _>>(&mut ebpf, "CONTAINERS")?,
             take::<PerCpuArray<_, _>>(&mut ebpf, "NODE")?,
+            skips.total(),
         ),
-        probe: Probe { ebpf },
-        btf,
+        probe: Probe { ebpf, _links: links },
+        skips,
+        gaps,
     })
 }
 
-fn attach(ebpf: &mut Ebpf, name: &'static str, btf: &Btf) -> Result<(), ProbeError> {
-    let refused = |source| ProbeError::Attach { program: name, source };
-    let program = ebpf.program_mut(name).ok_or(ProbeError::Mismatch { name })?;
-    let program: &mut BtfTracePoint = program.try_into().map_err(refused)?;
-    program.load(name, btf).map_err(refused)?;
-    program.attach().map_err(refused)?;
+/// What can be told before anything is loaded.
+fn require(kernel: &Kernel, backend: Backend) -> Result<(), ProbeError> {
+    let lacks = |what| Err(ProbeError::Kernel { what });
+    if backend == Backend::Multi && !kernel.has_graph_probes {
+        return lacks("probes on the function graph tracer (Linux 6.14, CONFIG_FPROBE)");
+    }
+    if backend != Backend::Syscall && kernel.iterators.is_none() {
+        return lacks("`iov_iter` of a form that this version of Writetap knows");
+    }
+    if backend != Backend::Syscall && !kernel.hooks.present.iter().any(|hook| hook.is_required) {
+        return lacks("function `anon_pipe_write` or `pipe_write`");
+    }
     Ok(())
+}
+
+fn policy(settings: &Settings, kernel: &Kernel, cpus: u32) -> ProbeSettings {
+    let iterators = kernel.iterators;
+    let kind = |kind: Option<u32>| kind.map_or(NO_KIND, u64::from);
+    ProbeSettings {
+        wake_bytes: u64::from(settings.ring_bytes / 4),
+        pressure_bytes: u64::from(settings.ring_bytes / 2),
+        share_bytes_per_second: settings.share_bytes_per_second,
+        // A bucket that cannot hold a full record would refuse it for ever.
+        share_burst_bytes: settings.share_burst_bytes.max(RECORD_BYTES as u64),
+        typed_task: u64::from(kernel.has_typed_task),
+        cpus: u64::from(cpus),
+        iter_kind_mask: iterators.map_or(0, |Iterators { kind_mask, .. }| u64::from(kind_mask)),
+        iter_vector: kind(iterators.map(|iterators| iterators.vector)),
+        iter_buffer: kind(iterators.and_then(|iterators| iterators.buffer)),
+    }
 }
 
 fn take<T: TryFrom<Map, Error = MapError>>(

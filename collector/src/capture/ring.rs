@@ -17,11 +17,12 @@ use rustix::fd::OwnedFd;
 use super::clock::Clock;
 use super::decode::{Event, decode};
 use super::metrics::Metrics;
+use super::skips::Skips;
 
 /// Quiet ticks before the reader sleeps until the next record.
 const QUIET_TICKS: u32 = 10;
 
-/// How often the two clocks are compared, and the probe's own log is read.
+/// How often the two clocks are compared, and the probe's own log and the skipped runs are read.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
 /// The reading end of the ring. It belongs to one thread.
@@ -35,6 +36,7 @@ pub struct Reader {
     /// The number that the next chunk gets.
     sequence: u64,
     clock: Clock,
+    skips: Skips,
     kept_house: Instant,
     metrics: Metrics,
 }
@@ -49,6 +51,7 @@ impl Reader {
     pub(super) fn new(
         ring: RingBuf<MapData>,
         state: ReaderState,
+        skips: Skips,
         wake_interval: Duration,
         metrics: Metrics,
     ) -> Self {
@@ -66,6 +69,7 @@ impl Reader {
             quiet_ticks: 0,
             sequence: 0,
             clock,
+            skips,
             kept_house,
             metrics,
         }
@@ -137,6 +141,7 @@ impl Reader {
             self.kept_house = Instant::now();
             self.clock = Clock::now();
             self.state.flush_log();
+            self.skips.read(&self.metrics.skipped);
         }
     }
 }

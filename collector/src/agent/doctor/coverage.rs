@@ -1,50 +1,76 @@
 //! What will be captured and how: by loading the probe for real, and letting go of it.
 
-use std::error::Error;
-
 use super::Finding;
-use crate::capture::{self, Preflight, preflight};
+use crate::capture::{self, Backend, Preflight, chain, preflight};
+
+/// The topic of what was tried.
+const PROBE: &str = "probe";
+
+/// What to do where nothing works.
+const REMEDY: &str =
+    "see what is missing above; run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_RESOURCE";
 
 /// Tries to capture with these settings.
 pub(super) fn examine(settings: &capture::Settings) -> Vec<Finding> {
-    let tried: Vec<Finding> = preflight(settings).iter().map(attempt).collect();
-    if tried.iter().any(Finding::is_missing) {
-        return tried;
+    let tried = match preflight(settings) {
+        Ok(tried) => tried,
+        Err(error) => return vec![Finding::missing(PROBE, chain(&error), REMEDY)],
+    };
+    let chosen = tried
+        .iter()
+        .find_map(|Preflight { backend, outcome }| Some((*backend, outcome.as_ref().ok()?)));
+    let mut findings: Vec<Finding> =
+        tried.iter().map(|tried| attempt(tried, chosen.is_some())).collect();
+    if let Some((backend, gaps)) = chosen {
+        findings.extend(coverage(backend, gaps));
     }
-    let captured = Finding::ok(
-        "captured",
-        "stdout and stderr of every container, whichever process of it writes, by write, writev, \
-         pwrite64, pwritev, pwritev2",
-    );
-    let unseen = Finding::ok(
-        "counted only",
-        "sendfile, splice, tee, vmsplice and copy_file_range onto these streams",
-    );
-    let not_seen = Finding::ok(
-        "not seen",
-        "io_uring and AIO, 32-bit processes, output to files, /dev/null or sockets",
-    );
-    [tried, vec![captured, unseen, not_seen]].concat()
+    findings
 }
 
-fn attempt(Preflight { backend, outcome }: &Preflight) -> Finding {
-    let topic = "probe";
+fn attempt(Preflight { backend, outcome }: &Preflight, is_another_chosen: bool) -> Finding {
+    let name = backend.as_str();
     match outcome {
-        Ok(()) => {
+        Ok(_) => {
             let seen = "loads, attaches, and sees a write of this process";
-            Finding::ok(topic, format!("backend `{}` {seen}", backend.as_str()))
+            Finding::ok(PROBE, format!("backend `{name}` {seen}"))
         }
-        Err(error) => Finding::missing(
-            topic,
-            format!("backend `{}`: {}", backend.as_str(), chain(error)),
-            "see what is missing above; run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_RESOURCE",
-        ),
+        Err(error) if is_another_chosen => {
+            Finding::ok(PROBE, format!("not by backend `{name}`: {}", chain(error)))
+        }
+        Err(error) => {
+            Finding::missing(PROBE, format!("backend `{name}`: {}", chain(error)), REMEDY)
+        }
     }
 }
 
-/// An error and what caused it, on one line. The verifier's log has its lines cut.
-fn chain(error: &dyn Error) -> String {
-    let causes = std::iter::successors(Some(error), |&error| error.source());
-    let lines = causes.map(|error| error.to_string().lines().next().unwrap_or_default().to_owned());
-    lines.collect::<Vec<_>>().join(": ")
+/// What a backend sees.
+fn coverage(backend: Backend, gaps: &[&str]) -> Vec<Finding> {
+    let (captured, unseen, not_seen) = match backend {
+        Backend::Multi | Backend::Fexit => (
+            "whichever call it uses, io_uring and AIO too",
+            "sendfile, splice, tee, vmsplice, and io_uring with registered buffers",
+            "",
+        ),
+        Backend::Syscall => (
+            "by write, writev, pwrite64, pwritev, pwritev2",
+            "sendfile, splice, tee, vmsplice and copy_file_range",
+            "io_uring and AIO, 32-bit processes, ",
+        ),
+    };
+    let mut findings = vec![
+        Finding::ok(
+            "captured",
+            format!("stdout and stderr of every container, whichever process writes, {captured}"),
+        ),
+        Finding::ok("counted only", format!("{unseen} onto these streams")),
+        Finding::ok("not seen", format!("{not_seen}output to files, /dev/null or sockets")),
+    ];
+    if !gaps.is_empty() {
+        findings.push(Finding::degraded(
+            "not seen on this kernel",
+            gaps.join(", "),
+            "set `capture.attach` to `syscall`, or report the kernel's version",
+        ));
+    }
+    findings
 }

@@ -1,7 +1,7 @@
 //! `capture`
 
 use super::Findings;
-use crate::capture::Settings;
+use crate::capture::{Backend, Settings};
 use crate::config::file::{self, Attach, Document};
 use crate::config::units::Size;
 
@@ -34,7 +34,15 @@ pub(super) fn check(document: &Document, findings: &mut Findings<'_>) -> Setting
             format!("must be at most `capture.ring_bytes`: {burst} is more than {ring_bytes}");
         findings.add(&["capture", "share_burst_bytes"], message);
     }
+    let backend = match attach {
+        // Not started at all.
+        Attach::Auto | Attach::Off => None,
+        Attach::Multi => Some(Backend::Multi),
+        Attach::Fexit => Some(Backend::Fexit),
+        Attach::Syscall => Some(Backend::Syscall),
+    };
     Settings {
+        backend,
         btf: btf.clone(),
         ring_bytes: ring_bytes.bytes() as u32,
         wake_interval: wake_interval.duration(),

@@ -58,9 +58,14 @@ impl Default for Capture {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Attach {
-    /// The best that this kernel allows.
+    /// The best that this kernel allows, of those below from the top.
     Auto,
-    /// At the return of the write system calls.
+    /// Entry and return of the functions that write to pipes and terminals: no write is missed. Linux 6.14 or later.
+    Multi,
+    /// Return of the same functions, which costs less. On Linux 6.18 and later the kernel skips some; these are counted.
+    Fexit,
+    /// Return of the write system calls: for kernels that allow nothing else. Does not see `io_uring` and AIO. On Linux
+    /// 7.2 and later the kernel skips some; these are counted.
     Syscall,
     /// None: all lines come from log files.
     Off,

@@ -1,0 +1,75 @@
+//! The kernel functions that the backends `fexit` and `multi` follow: between them they see each write to a pipe or a
+//! terminal once.
+
+use super::btf::Btf;
+
+/// Since Linux 5.12 there is a function that moves a file's pages into a pipe; before, `sendfile` made the pipe's own
+/// function write them.
+const FILE_TO_PIPE: &str = "splice_file_to_pipe";
+
+/// A function of the running kernel to follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Hook {
+    /// The program of `fexit`.
+    pub(super) exit: &'static str,
+    /// The program of `multi` that sees it entered.
+    pub(super) entry: &'static str,
+    /// The function.
+    pub(super) function: &'static str,
+    /// What only this hook sees; without it, that is a gap.
+    pub(super) sees: &'static str,
+    /// Whether there is no capture without it.
+    pub(super) is_required: bool,
+}
+
+/// What the functions are called: the first name that this kernel has.
+const FUNCTIONS: [(&[&str], Hook); 6] = [
+    (
+        // From 6.15 on FIFOs have a function of their own, which calls that of pipes.
+        &["anon_pipe_write", "pipe_write"],
+        Hook::writes("pipe_write", "writes to pipes", true),
+    ),
+    (&["tty_write"], Hook::writes("tty_write", "writes to terminals", false)),
+    (&["do_splice"], Hook::moves("do_splice", "enter_splice", "splice")),
+    (&["do_tee"], Hook::moves("do_tee", "enter_tee", "tee")),
+    (&["do_sendfile"], Hook::moves("do_sendfile", "enter_sendfile", SENDFILE)),
+    (&["__x64_sys_vmsplice"], Hook::moves("vmsplice", "enter_vmsplice", "vmsplice")),
+];
+
+const SENDFILE: &str = "sendfile";
+
+impl Hook {
+    const fn writes(exit: &'static str, sees: &'static str, is_required: bool) -> Self {
+        Self { exit, entry: "enter_write", function: "", sees, is_required }
+    }
+
+    const fn moves(exit: &'static str, entry: &'static str, sees: &'static str) -> Self {
+        Self { exit, entry, function: "", sees, is_required: false }
+    }
+}
+
+/// What this kernel has of them.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Hooks {
+    /// The hooks to attach.
+    pub(super) present: Vec<Hook>,
+    /// What is not seen for want of a function.
+    pub(super) absent: Vec<&'static str>,
+}
+
+impl Hooks {
+    /// Looks the functions up.
+    pub(super) fn find(btf: &Btf<'_>) -> Self {
+        let mut hooks = Self::default();
+        for (names, hook) in FUNCTIONS {
+            if hook.sees == SENDFILE && !btf.has_function(FILE_TO_PIPE) {
+                continue;
+            }
+            match names.iter().find(|name| btf.has_function(name)) {
+                Some(function) => hooks.present.push(Hook { function, ..hook }),
+                None => hooks.absent.push(hook.sees),
+            }
+        }
+        hooks
+    }
+}
