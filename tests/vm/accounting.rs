@@ -1,7 +1,7 @@
 //! Written = captured + lost, and a loss has its reason.
 
 use anyhow::{Result, ensure};
-use collector::capture::Settings;
+use collector::capture::{Backend, Settings};
 use collector_ebpf::LossReason;
 
 use crate::container::Container;
@@ -13,8 +13,8 @@ use crate::workload::body;
 const FLOOD_BYTES: u64 = 400_000;
 const LINE_BYTES: u64 = 100;
 
-pub(crate) fn a_tiny_ring_loses_and_counts(_: &mut Stage) -> Result<Outcome> {
-    let mut observer = Observer::start(&Settings { ring_bytes: 16 << 10, ..Settings::default() })?;
+pub(crate) fn a_tiny_ring_loses_and_counts(stage: &mut Stage) -> Result<Outcome> {
+    let mut observer = Observer::start(&Settings { ring_bytes: 16 << 10, ..stage.settings() })?;
     let container = Container::new()?;
     container.run(&["flood", &FLOOD_BYTES.to_string()])?;
     let seen = observer.collect(&container)?;
@@ -64,4 +64,29 @@ pub(crate) fn an_unreadable_page_is_a_fault(stage: &mut Stage) -> Result<Outcome
     // The record with the page is lost as a whole; all after it is there.
     same(&seen.bytes[0], &text[lost as usize..])?;
     Ok(Outcome::Passed(format!("{BYTES} written, {lost} lost")))
+}
+
+/// The kernel writes what it can read of a buffer; what it looked at besides is not what was written.
+pub(crate) fn an_unmapped_tail(stage: &mut Stage) -> Result<Outcome> {
+    let observer = stage.observer()?;
+    let container = Container::new()?;
+    let output = container.run(&["unmapped"])?;
+    let seen = observer.collect(&container)?;
+    ensure!(!output.stdout.is_empty(), "nothing was written: the test proves nothing");
+    if let Some(gap) = seen.gap(0, 3)? {
+        return Ok(gap);
+    }
+    let counters = &seen.counters[0];
+    let written = output.stdout.len() as u64;
+    ensure!(counters.written_bytes == written, "{counters:?}, {written} written");
+    // A backend may find that it does not know where such a write began: then it must say so, and make nothing up.
+    let fault = counters.lost_bytes[LossReason::Fault as usize];
+    ensure!(fault == counters.lost_total_bytes, "lost for other reasons: {counters:?}");
+    if fault > 0 {
+        ensure!(stage.backend == Some(Backend::Fexit), "lost: {counters:?}");
+        ensure!(output.stdout.ends_with(&seen.bytes[0]), "other bytes");
+        return Ok(Outcome::Passed(format!("{written} written, {fault} lost")));
+    }
+    same(&seen.bytes[0], &output.stdout)?;
+    Ok(Outcome::Passed(format!("{written} bytes")))
 }

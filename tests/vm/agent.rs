@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use collector::capture::Backend;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -18,8 +19,7 @@ use crate::stage::{Outcome, Stage};
 use crate::workload::body;
 
 /// The probe alone, without a runtime and a network: a container goes by its id, and nothing of the machine's is touched.
-const CONFIG: &str = "capture: { required: true }\n\
-                      tail: { enabled: false }\n\
+const CONFIG: &str = "tail: { enabled: false }\n\
                       state: { directory: off }\n\
                       identity: { docker: { enabled: off }, hold_timeout: 0s }\n\
                       sinks: { out: { type: console, format: json } }\n\
@@ -47,9 +47,10 @@ impl Drop for Agent {
 
 impl Agent {
     /// Starts it, and waits until it captures.
-    fn start() -> Result<Self> {
+    fn start(backend: Option<Backend>) -> Result<Self> {
         let config = temp_dir().join(format!("{}.yaml", new_id()));
-        fs::write(&config, CONFIG)?;
+        let attach = backend.map_or("auto", Backend::as_str);
+        fs::write(&config, format!("capture: {{ required: true, attach: {attach} }}\n{CONFIG}"))?;
         let mut process = Command::new(current_exe()?);
         process.args(["writetap", "run", "--config"]).arg(&config);
         let process = process.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
@@ -85,9 +86,9 @@ impl Agent {
 }
 
 /// Every line of a container comes out once, in order, with the container's id.
-pub(crate) fn prints_every_line(_: &mut Stage) -> Result<Outcome> {
+pub(crate) fn prints_every_line(stage: &mut Stage) -> Result<Outcome> {
     const LINES: u64 = 500;
-    let agent = Agent::start()?;
+    let agent = Agent::start(stage.backend)?;
     let id = new_id();
     let container = Container::named(&format!("system.slice/docker-{id}.scope"))?;
     container.run(&["dup7", &LINES.to_string()])?;
@@ -96,7 +97,7 @@ pub(crate) fn prints_every_line(_: &mut Stage) -> Result<Outcome> {
     for record in agent.stop()? {
         bodies.extend(body_of(&record, &id)?);
     }
-    if let Some(gap) = skipped::gap(LINES, bodies.len() as u64, skipped)? {
+    if let Some(gap) = skipped::gap(stage.backend, LINES, bodies.len() as u64, skipped)? {
         return Ok(gap);
     }
     let lines = (1..=LINES).map(|number| body::line(1, number));

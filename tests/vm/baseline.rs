@@ -9,6 +9,9 @@ use aya::programs::loaded_programs;
 /// By kernel (the first two numbers of its release), then by program: instructions that the verifier looked at.
 const REVIEWED: &str = include_str!("verifier.json");
 
+/// Linux from which on `kprobe.multi` stands on the function graph tracer.
+pub(crate) const GRAPH_PROBES: (u32, u32) = (6, 14);
+
 /// A loaded program.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Program {

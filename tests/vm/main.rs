@@ -17,6 +17,7 @@ mod observer;
 mod probe;
 mod processes;
 mod program;
+mod queued;
 mod report;
 mod skipped;
 mod stage;
@@ -28,6 +29,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
+use collector::capture::Backend;
 
 use self::report::Report;
 use self::stage::{Outcome, Stage};
@@ -35,15 +37,19 @@ use self::stage::{Outcome, Stage};
 /// One test.
 type Test = fn(&mut Stage) -> Result<Outcome>;
 
-/// Every test, in the order in which they run.
+/// The tests that choose the backend as the collector does, in the order in which they run.
+const ONCE: &[(&str, Test)] = &[
+    ("names::of_every_runtime", names::of_every_runtime),
+    ("names::of_others_are_left_alone", names::of_others_are_left_alone),
+];
+
+/// The tests of each backend, in the order in which they run.
 const TESTS: &[(&str, Test)] = &[
     ("probe::loads_and_sees_its_own_write", probe::loads_and_sees_its_own_write),
     (
         "probe::costs_the_verifier_no_more_than_before",
         probe::costs_the_verifier_no_more_than_before,
     ),
-    ("names::of_every_runtime", names::of_every_runtime),
-    ("names::of_others_are_left_alone", names::of_others_are_left_alone),
     ("writes::write", writes::write),
     ("writes::writev", writes::writev),
     ("writes::pwritev2", writes::pwritev2),
@@ -51,6 +57,9 @@ const TESTS: &[(&str, Test)] = &[
     ("writes::short_writes", writes::short_writes),
     ("writes::any_bytes", writes::any_bytes),
     ("writes::terminal", writes::terminal),
+    ("queued::aio", queued::aio),
+    ("queued::io_uring", queued::io_uring),
+    ("queued::io_uring_registered", queued::io_uring_registered),
     ("processes::dies_at_once", processes::dies_at_once),
     ("processes::forked", processes::forked),
     ("processes::daemon", processes::daemon),
@@ -64,12 +73,14 @@ const TESTS: &[(&str, Test)] = &[
     ),
     ("accounting::a_tiny_ring_loses_and_counts", accounting::a_tiny_ring_loses_and_counts),
     ("accounting::an_unreadable_page_is_a_fault", accounting::an_unreadable_page_is_a_fault),
+    ("accounting::an_unmapped_tail", accounting::an_unmapped_tail),
     ("unseen::sendfile", unseen::sendfile),
     ("unseen::splice", unseen::splice),
     ("unseen::vmsplice", unseen::vmsplice),
     ("unseen::tee", unseen::tee),
     ("agent::prints_every_line", agent::prints_every_line),
     ("skipped::rivals_on_one_cpu", skipped::rivals_on_one_cpu),
+    ("skipped::beside_blocked_writers", skipped::beside_blocked_writers),
 ];
 
 fn main() -> ExitCode {
@@ -92,22 +103,53 @@ fn main() -> ExitCode {
     report::exit_code(done)
 }
 
-/// The tests whose name contains the filter, if there is one.
-fn chosen(filter: &[&str]) -> impl Iterator<Item = &'static (&'static str, Test)> {
-    TESTS.iter().filter(|(name, _)| filter.iter().all(|filter| name.contains(filter)))
+/// A test of some backend.
+struct Case {
+    name: String,
+    test: Test,
+}
+
+/// The tests of a backend, or those of none, whose name contains the filter, if there is one.
+fn chosen(backend: Option<Backend>, filter: &[&str]) -> Vec<Case> {
+    let (prefix, tests) = match backend {
+        None => (String::new(), ONCE),
+        Some(backend) => (format!("{}::", backend.as_str()), TESTS),
+    };
+    let cases = tests.iter().map(|&(name, test)| Case { name: format!("{prefix}{name}"), test });
+    cases.filter(|case| filter.iter().all(|filter| case.name.contains(filter))).collect()
+}
+
+/// First the choice, then each backend.
+fn stages() -> impl Iterator<Item = Option<Backend>> {
+    [None].into_iter().chain(Backend::ALL.map(Some))
 }
 
 fn list(filter: &[&str]) -> Result<()> {
-    chosen(filter).try_for_each(|(name, _)| Ok(writeln!(stdout(), "{name}")?))
+    let cases = stages().flat_map(|backend| chosen(backend, filter));
+    cases.into_iter().try_for_each(|case| Ok(writeln!(stdout(), "{}", case.name)?))
 }
 
 /// Runs the tests, one after the other: what one makes, the next would see.
 fn tests(filter: &[&str]) -> ExitCode {
-    let (mut stage, mut report) = (Stage::default(), Report::default());
-    for (name, test) in chosen(filter) {
-        let start = Instant::now();
-        let outcome = test(&mut stage);
-        report.add(name, outcome, start.elapsed());
+    let mut report = Report::default();
+    for backend in stages() {
+        let cases = chosen(backend, filter);
+        if cases.is_empty() {
+            continue;
+        }
+        let mut stage = Stage::of(backend);
+        let absence = stage.absence();
+        for (number, Case { name, test }) in cases.into_iter().enumerate() {
+            let start = Instant::now();
+            let outcome = match &absence {
+                Ok(None) => test(&mut stage),
+                // Once is enough.
+                Ok(Some(reason)) if number == 0 => Ok(Outcome::Skipped(reason.clone())),
+                Ok(Some(_)) => Ok(Outcome::Skipped(String::new())),
+                Err(error) => Err(anyhow::anyhow!("{error:#}")),
+            };
+            report.add(&name, outcome, start.elapsed());
+        }
     }
     if report.end() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

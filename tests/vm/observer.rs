@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use collector::capture::{Capture, Event, Metrics, Settings};
+use collector::capture::{Backend, Capture, Event, Metrics, Settings};
 use collector::record::CgroupId;
 use collector_ebpf::Counters;
 
@@ -36,6 +36,8 @@ pub(crate) struct Seen {
     pub(crate) id: String,
     /// How often the kernel has left out the program meanwhile.
     skipped: u64,
+    /// By which backend it was seen.
+    backend: Option<Backend>,
     /// Whether the cgroup's beginning and end were told.
     pub(crate) told: [bool; 2],
 }
@@ -66,8 +68,19 @@ impl Observer {
         self.capture.control.forget(cgroup);
         let skipped = skipped::count(std::process::id())?;
         seen.skipped = skipped - self.skipped;
+        seen.backend = Some(self.capture.backend);
         self.skipped = skipped;
         Ok(seen)
+    }
+
+    /// By which backend it sees writes.
+    pub(crate) fn backend(&self) -> Backend {
+        self.capture.backend
+    }
+
+    /// What that should see and does not.
+    pub(crate) fn gaps(&self) -> &[&'static str] {
+        &self.capture.gaps
     }
 
     /// Whether the probe watches this cgroup as a container's.
@@ -111,7 +124,7 @@ impl Seen {
     /// Checks that all of `writes` calls were counted; or finds that some were not, which is known of some kernels.
     pub(crate) fn gap(&self, stream: usize, writes: u64) -> Result<Option<Outcome>> {
         self.adds_up()?;
-        skipped::gap(writes, self.counters[stream].written_writes, self.skipped)
+        skipped::gap(self.backend, writes, self.counters[stream].written_writes, self.skipped)
     }
 
     /// Checks that written = captured + lost, in bytes and in writes.

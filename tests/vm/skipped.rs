@@ -2,34 +2,48 @@
 //! the program's own count. Two writers on one CPU meet it soonest; one alone may, beside any other process.
 
 use anyhow::{Context as _, Result, ensure};
+use collector::capture::Backend;
 
 use crate::baseline;
 use crate::container::Container;
 use crate::stage::{Outcome, Stage};
 
 const LINES: u64 = 10_000;
-/// The program that sees writes.
-const PROGRAM: &str = "sys_exit";
-/// Linux from which on a program of this kind may be preempted by default.
-const PREEMPTED_SINCE: (u32, u32) = (7, 0);
+/// More than a kernel has places for, where a function that does not return holds one.
+const BLOCKED: u64 = 60;
 
-/// How often the kernel has left out the program of a process; 0 where it does not count, for it leaves out none there.
+/// How often the kernel has left out a program of a process; 0 where it does not count, for it leaves out none there.
 pub(crate) fn count(process: u32) -> Result<u64> {
     let programs = baseline::programs(process)?;
-    let program = programs.get(PROGRAM).with_context(|| format!("no program `{PROGRAM}`"))?;
-    Ok(program.skipped.unwrap_or_default())
+    Ok(programs.values().filter_map(|program| program.skipped).sum())
+}
+
+/// Linux from which on a backend's programs may be preempted by default.
+const fn preempted_since(backend: Backend) -> Option<(u32, u32)> {
+    match backend {
+        Backend::Multi => None,
+        Backend::Fexit => Some((6, 13)),
+        Backend::Syscall => Some((7, 0)),
+    }
 }
 
 /// Judges a container that made `writes` calls, of which the probe counted `seen`. What is missing is a gap that is known
-/// of some kernels, if the program was left out as often; else it is a failure.
-pub(crate) fn gap(writes: u64, seen: u64, skipped: u64) -> Result<Option<Outcome>> {
+/// of some kernels, if programs were left out as often; else it is a failure.
+pub(crate) fn gap(
+    backend: Option<Backend>,
+    writes: u64,
+    seen: u64,
+    skipped: u64,
+) -> Result<Option<Outcome>> {
     let missed = writes.checked_sub(seen).with_context(|| format!("{seen} of {writes} writes"))?;
     if missed == 0 {
         return Ok(None);
     }
     let said = format!("{missed} of {writes} writes missed, {skipped} runs skipped");
     ensure!(missed <= skipped, "{said}: some were missed for another reason");
-    ensure!(baseline::release()? >= PREEMPTED_SINCE, "{said}: this kernel is not known for it");
+    let release = baseline::release()?;
+    let is_known = backend.and_then(preempted_since).is_some_and(|since| release >= since);
+    ensure!(is_known, "{said}: this kernel is not known for it");
     Ok(Some(Outcome::Gap(format!("skipped programs: {said}"))))
 }
 
@@ -45,4 +59,14 @@ pub(crate) fn rivals_on_one_cpu(stage: &mut Stage) -> Result<Outcome> {
         return Ok(gap);
     }
     Ok(Outcome::Passed(format!("{written} writes")))
+}
+
+/// A process that writes while others wait in the same function, for a reader that never comes.
+pub(crate) fn beside_blocked_writers(stage: &mut Stage) -> Result<Outcome> {
+    const LINES: u64 = 1000;
+    let observer = stage.observer()?;
+    let container = Container::new()?;
+    let output = container.run(&["beside", &BLOCKED.to_string(), &LINES.to_string()])?;
+    let seen = observer.collect(&container)?;
+    seen.exactly(0, &output.stdout, LINES)
 }

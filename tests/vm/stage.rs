@@ -1,8 +1,9 @@
 //! What the tests share, and what each of them says.
 
 use anyhow::{Result, anyhow};
-use collector::capture::Settings;
+use collector::capture::{Backend, Settings};
 
+use crate::baseline;
 use crate::observer::Observer;
 
 /// How a test ended that did not fail, and what it has to say.
@@ -23,20 +24,57 @@ impl Outcome {
 }
 
 /// The probe that most tests use: it takes a while to load where the CPU is emulated.
-#[derive(Default)]
 pub(crate) struct Stage {
+    /// By which backend it sees writes; `None`: the best that works.
+    pub(crate) backend: Option<Backend>,
     observer: Option<Result<Observer, String>>,
 }
 
 impl Stage {
+    /// For the tests of one backend.
+    pub(crate) const fn of(backend: Option<Backend>) -> Self {
+        Self { backend, observer: None }
+    }
+
+    /// What its probes are told.
+    pub(crate) fn settings(&self) -> Settings {
+        Settings { backend: self.backend, ..Settings::default() }
+    }
+
+    /// Why this kernel does not have the backend, if that is no mistake: other machines' kernels may refuse any but one, those
+    /// of Debian's only what came later.
+    pub(crate) fn absence(&mut self) -> Result<Option<String>> {
+        let may_be_absent = match self.backend {
+            None | Some(Backend::Syscall) => false,
+            Some(Backend::Fexit) => std::process::id() != 1,
+            Some(Backend::Multi) => {
+                std::process::id() != 1 || baseline::release()? < baseline::GRAPH_PROBES
+            }
+        };
+        if !may_be_absent {
+            return Ok(None);
+        }
+        self.load();
+        Ok(self.observer.as_ref().and_then(|loaded| loaded.as_ref().err().cloned()))
+    }
+
     /// The probe, which is loaded at the first call, or why it is not: the whole reason only once, for it is long.
     pub(crate) fn observer(&mut self) -> Result<&mut Observer> {
-        let is_first = self.observer.is_none();
-        let load = || Observer::start(&Settings::default()).map_err(|error| format!("{error:#}"));
-        match self.observer.get_or_insert_with(load) {
-            Ok(observer) => Ok(observer),
-            Err(reason) if is_first => Err(anyhow!(reason.clone())),
-            Err(_) => Err(anyhow!("the probe is not loaded")),
+        let is_first = self.load();
+        match self.observer.as_mut() {
+            Some(Ok(observer)) => Ok(observer),
+            Some(Err(reason)) if is_first => Err(anyhow!(reason.clone())),
+            _ => Err(anyhow!("the probe is not loaded")),
         }
+    }
+
+    /// Loads it; whether for the first time.
+    fn load(&mut self) -> bool {
+        let is_first = self.observer.is_none();
+        if is_first {
+            let loaded = Observer::start(&self.settings());
+            self.observer = Some(loaded.map_err(|error| format!("{error:#}")));
+        }
+        is_first
     }
 }

@@ -17,15 +17,17 @@ fn counts(stage: &mut Stage, call: &str) -> Result<Outcome> {
     let output = container.run(&["moved", call, &BYTES.to_string()])?;
     let seen = observer.collect(&container)?;
     same(&output.stdout, &body::text(1, BYTES as usize))?;
-    if let Some(gap) = seen.gap(0, 1)? {
+    let counters = &seen.counters[0];
+    // Of some kernels the function that writes is called for each page.
+    let writes = counters.written_writes.max(1);
+    if let Some(gap) = seen.gap(0, writes)? {
         return Ok(gap);
     }
-    let counters = &seen.counters[0];
     let unseen = LossReason::Unseen as usize;
     let lost = [counters.lost_bytes[unseen], counters.lost_total_bytes, counters.written_bytes];
     ensure!(lost == [BYTES; 3], "unseen, lost, written: {lost:?}, expected {BYTES}");
-    ensure!(counters.lost_writes[unseen] == 1, "not one call: {counters:?}");
-    ensure!(seen.unseen[0] == [BYTES], "told: {:?}", seen.unseen[0]);
+    ensure!(counters.lost_writes[unseen] == writes, "not all calls: {counters:?}");
+    ensure!(seen.unseen[0].iter().sum::<u64>() == BYTES, "told: {:?}", seen.unseen[0]);
     Ok(Outcome::Passed(format!("{BYTES} bytes")))
 }
 

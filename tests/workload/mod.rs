@@ -25,15 +25,21 @@
 //! | `threads T N` | N lines of each of T threads at once (seeds 1 to T) |
 //! | `workers W N` | N lines of each of W processes (seeds 1 to W), in blocks of 4096 bytes that cut lines |
 //! | `rivals W N` | N lines of each of W processes (seeds 1 to W), all on one CPU |
+//! | `beside W N` | N lines, while each of W processes waits for room in a full pipe of its own |
+//! | `aio N`, `uring N` | N lines by AIO, by `io_uring` |
+//! | `uring-registered N` | N lines by `io_uring` from a registered buffer |
 //! | `moved CALL BYTES` | text by a call without a buffer: `sendfile`, `splice`, `vmsplice`, `tee` |
 //! | `vanishing BYTES` | text in one write, of which the first page is unmapped while the pipe is full; then says so on stderr |
+//! | `unmapped` | a `write` and a `writev` whose third page is not there, then a line |
 //! | `flood BYTES` | lines of 100 bytes as fast as it can |
 //! | `stream GATE N RATE` | when GATE, a FIFO, is opened for writing: N lines of 200 bytes that begin with their time, RATE a second |
 //! | `identify` | `pid tid uid comm` of the main thread and of one called `second` |
 
+mod blocked;
 pub(crate) mod body;
 mod moved;
 mod process;
+mod queued;
 mod scm_rights;
 mod stream;
 mod vanishing;
@@ -67,8 +73,13 @@ pub(crate) fn run(arguments: &[&str]) -> io::Result<()> {
         ["threads", threads, count] => ways::threads(number(threads)?, number(count)?),
         ["workers", workers, count] => ways::workers(number(workers)?, number(count)?),
         ["rivals", workers, count] => ways::rivals(number(workers)?, number(count)?),
+        ["beside", workers, count] => blocked::beside(number(workers)?, number(count)?),
+        ["aio", count] => queued::aio(number(count)?),
+        ["uring", count] => queued::uring(number(count)?, false),
+        ["uring-registered", count] => queued::uring(number(count)?, true),
         ["moved", call, bytes] => moved::moved(call, number(bytes)?),
         ["vanishing", bytes] => vanishing::vanishing(number(bytes)?),
+        ["unmapped"] => vanishing::unmapped(),
         ["flood", bytes] => ways::flood(number(bytes)?),
         ["stream", gate, count, rate] => stream::stream(gate, number(count)?, number(rate)?),
         ["identify"] => ways::identify(),

@@ -27,7 +27,7 @@ pub(crate) fn write_once(fd: impl AsFd, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// `count` lines, one write each.
-fn write_lines(fd: impl AsFd, seed: u64, count: u64) -> io::Result<()> {
+pub(crate) fn write_lines(fd: impl AsFd, seed: u64, count: u64) -> io::Result<()> {
     (1..=count).try_for_each(|number| write_once(&fd, &line(seed, number)))
 }
 
