@@ -93,9 +93,9 @@ struct Ring {
     file: File,
     /// `struct io_uring_params`: where things are in the mappings.
     parameters: [u32; 30],
-    submissions: *mut u8,
-    completions: *mut u8,
-    entries: *mut u8,
+    submissions: *mut u32,
+    completions: *mut u32,
+    entries: *mut u32,
 }
 
 impl Ring {
@@ -138,28 +138,32 @@ impl Ring {
         // Of the submissions: tail, mask, array; of the completions: head, mask, entries.
         let [tail, array] = [self.parameters[11], self.parameters[16]];
         let [head, completed] = [self.parameters[20], self.parameters[25]];
-        // SAFETY: the offsets are the kernel's own, and in the mappings; all are aligned. The only entry is number 0.
-        unsafe {
-            let entry = self.entries;
-            entry.write_bytes(0, 64);
-            entry.write(operation);
-            entry.add(4).cast::<i32>().write(1);
+        let entry = [
+            u32::from(operation),
+            1,
             // At the file's own position.
-            entry.add(8).cast::<u64>().write(u64::MAX);
-            entry.add(16).cast::<u64>().write(address);
-            entry.add(24).cast::<u32>().write(length);
-            self.submissions.add(array as usize).cast::<u32>().write(0);
-            let tail: &AtomicU32 = &*self.submissions.add(tail as usize).cast();
+            u32::MAX,
+            u32::MAX,
+            address as u32,
+            (address >> 32) as u32,
+            length,
+        ];
+        let word = |offset: u32| offset as usize / size_of::<u32>();
+        // SAFETY: the offsets are the kernel's own, of whole words in the mappings. The only entry is number 0.
+        unsafe {
+            self.entries.write_bytes(0, 16);
+            self.entries.copy_from_nonoverlapping(entry.as_ptr(), entry.len());
+            self.submissions.add(word(array)).write(0);
+            let tail: &AtomicU32 = &*self.submissions.add(word(tail)).cast();
             tail.fetch_add(1, Ordering::Release);
             let fd = self.file.as_raw_fd();
             call(syscall(libc::SYS_io_uring_enter, fd, 1, 1, GET_EVENTS, null::<u8>(), 0))?;
-            let head: &AtomicU32 = &*self.completions.add(head as usize).cast();
-            // There is room for two completions, by turns.
+            let head: &AtomicU32 = &*self.completions.add(word(head)).cast();
+            // There is room for two completions, by turns: four words each, of which the third is the result.
             let index = head.load(Ordering::Acquire) & 1;
-            let result = self.completions.add(completed as usize + 16 * index as usize + 8);
-            let result = result.cast::<i32>().read();
+            let result = self.completions.add(word(completed) + 4 * index as usize + 2).read();
             head.fetch_add(1, Ordering::Release);
-            Ok(result)
+            Ok(result.cast_signed())
         }
     }
 }

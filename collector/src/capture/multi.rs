@@ -101,6 +101,9 @@ pub(super) fn attach(
 ) -> Result<OwnedFd, MultiError> {
     let symbol = CString::new(function).unwrap_or_default();
     let symbols = [symbol.as_ptr()];
+    // Nobody wants it. But Linux 6.18 crashes when somebody reads the `fdinfo` of a link without (seen with 6.18.15, in
+    // `bpf_kprobe_multi_show_fdinfo`), as every tool may that looks at open files.
+    let cookies = [0_u64];
     // SAFETY: all zero is a valid value of this union of integers.
     let mut attr: bpf_attr = unsafe { zeroed() };
     attr.link_create.__bindgen_anon_1.prog_fd = program.as_raw_fd().cast_unsigned();
@@ -110,6 +113,7 @@ pub(super) fn attach(
     multi.flags = if at_return { RETURN } else { 0 };
     multi.cnt = 1;
     multi.syms = symbols.as_ptr() as u64;
+    multi.cookies = cookies.as_ptr() as u64;
     bpf(bpf_cmd::BPF_LINK_CREATE, &mut attr)
         .map_err(|source| MultiError::Attach { function, source })
 }

@@ -15,17 +15,17 @@ pub struct Preflight {
 /// Tries each backend that is wanted, the best one first, up to one that works.
 pub fn preflight(settings: &Settings) -> Result<Vec<Preflight>, Error> {
     let tries = Tries::new(settings)?;
-    let mut tried = Vec::new();
+    let mut results = Vec::new();
     for backend in Backend::ALL {
         if settings.backend.is_some_and(|wanted| wanted != backend) {
             continue;
         }
         let outcome = tries.attempt(backend, settings, &Metrics::default());
         let works = outcome.is_ok();
-        tried.push(Preflight { backend, outcome: outcome.map(|capture| capture.gaps) });
+        results.push(Preflight { backend, outcome: outcome.map(|capture| capture.gaps) });
         if works {
             break;
         }
     }
-    Ok(tried)
+    Ok(results)
 }
