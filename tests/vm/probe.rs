@@ -26,7 +26,14 @@ pub(crate) fn loads_and_sees_its_own_write(stage: &mut Stage) -> Result<Outcome>
 
 /// The names of the programs that a backend has on this kernel.
 fn expected(backend: Backend) -> Result<Vec<&'static str>> {
-    let mut programs = vec!["cgroup_mkdir", "cgroup_rmdir", "sched_process_e"];
+    let mut programs = vec![
+        "cgroup_mkdir",
+        "cgroup_rmdir",
+        "exec_again",
+        "mkdir_again",
+        "rmdir_again",
+        "sched_process_e",
+    ];
     programs.extend(match backend {
         Backend::Multi => &[
             "enter_sendfile",

@@ -8,6 +8,7 @@ use aya_log_ebpf::warn;
 use collector_ebpf::{CONTAINER_ID_BYTES, Container, FileId, Kind, MAX_NESTED, NodeCounter, State};
 
 use super::account;
+use super::copy::Slot;
 use super::file::File;
 use super::kernel::{offsets, read};
 use super::maps::{BLANK, CGROUPS, CONTAINERS};
@@ -19,9 +20,12 @@ const SCOPE_BYTES: usize = ".scope".len();
 
 /// A cgroup was made: below a container it belongs to it, with a container's name it is a new one.
 #[inline(always)]
-pub(super) fn made(ctx: &BtfTracePointContext, cgroup: *const u8) {
+pub(super) fn made(ctx: &BtfTracePointContext, cgroup: *const u8, slot: Slot) {
     let Some(node) = default_hierarchy_node(cgroup as u64) else { return };
     let Some(id) = node_id(node) else { return };
+    if CGROUPS.get_ptr(id).is_some() {
+        return;
+    }
     let parent = read::<u64>(node, offsets().get(|o| &o.kernfs_parent)).and_then(node_id);
     // SAFETY: the value is copied at once.
     if let Some(&root) = parent.and_then(|parent| unsafe { CGROUPS.get(parent) }) {
@@ -30,8 +34,8 @@ pub(super) fn made(ctx: &BtfTracePointContext, cgroup: *const u8) {
         }
         return;
     }
-    let Some(blank) = BLANK.get_ptr_mut(0) else { return };
-    // SAFETY: the value is this CPU's own.
+    let Some(blank) = BLANK.get_ptr_mut(slot as u32) else { return };
+    // SAFETY: the value is this CPU's own, and no other program's there.
     let container = unsafe { &mut *blank };
     if !read_container_id(node, &mut container.id) {
         return;

@@ -27,9 +27,9 @@ pub(super) static CGROUPS: HashMap<u64, u64> = HashMap::with_max_entries(16384, 
 #[map]
 pub(super) static CONTAINERS: HashMap<u64, Container> = HashMap::with_max_entries(4096, 0);
 
-/// Where a container is put together before it is inserted: it is too large for the stack.
+/// Where a container is put together before it is inserted, by [`super::copy::Slot`]: it is too large for the stack.
 #[map]
-pub(super) static BLANK: PerCpuArray<Container> = PerCpuArray::with_max_entries(1, 0);
+pub(super) static BLANK: PerCpuArray<Container> = PerCpuArray::with_max_entries(2, 0);
 
 /// Regular files that were announced, so that each is announced once; the least recently written are forgotten.
 #[map]

@@ -40,13 +40,35 @@ fn sched_process_exec(_ctx: BtfTracePointContext) -> i32 {
 /// `(struct cgroup *cgrp, const char *path)`
 #[btf_tracepoint(function = "cgroup_mkdir")]
 fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
-    lifecycle::made(&ctx, ctx.arg(0));
+    lifecycle::made(&ctx, ctx.arg(0), Slot::First);
     0
 }
 
 /// `(struct cgroup *cgrp, const char *path)`
 #[btf_tracepoint(function = "cgroup_rmdir")]
 fn cgroup_rmdir(ctx: BtfTracePointContext) -> i32 {
+    lifecycle::removed(ctx.arg(0));
+    0
+}
+
+/// Once more: from Linux 7.2 on the kernel leaves a program out while it is preempted on that CPU. A container that began
+/// then would be missed as a whole. It does nothing if the first has run.
+#[btf_tracepoint(function = "sched_process_exec")]
+fn exec_again(_ctx: BtfTracePointContext) -> i32 {
+    lifecycle::executed();
+    0
+}
+
+/// As [`exec_again`].
+#[btf_tracepoint(function = "cgroup_mkdir")]
+fn mkdir_again(ctx: BtfTracePointContext) -> i32 {
+    lifecycle::made(&ctx, ctx.arg(0), Slot::Second);
+    0
+}
+
+/// As [`exec_again`].
+#[btf_tracepoint(function = "cgroup_rmdir")]
+fn rmdir_again(ctx: BtfTracePointContext) -> i32 {
     lifecycle::removed(ctx.arg(0));
     0
 }

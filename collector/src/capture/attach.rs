@@ -30,7 +30,7 @@ impl Attached {
     /// Every system call's return.
     pub(super) fn system_calls(ebpf: &mut Ebpf, btf: &Btf) -> Result<Self, ProbeError> {
         let mut attached = Self::default();
-        attached.programs.push(load(ebpf, SYS_EXIT, btf)?);
+        attached.programs.push(load(ebpf, SYS_EXIT, SYS_EXIT, btf)?);
         tracepoint(ebpf, SYS_EXIT)?;
         Ok(attached)
     }
@@ -94,15 +94,16 @@ impl Attached {
     }
 }
 
-/// Loads a program that is named as its tracepoint.
+/// Loads a program for a tracepoint.
 pub(super) fn load(
     ebpf: &mut Ebpf,
     name: &'static str,
+    tracepoint: &str,
     btf: &Btf,
 ) -> Result<(&'static str, OwnedFd), ProbeError> {
     let program: &mut BtfTracePoint = program(ebpf, name)?;
     let refused = |source| ProbeError::Attach { program: name, source };
-    program.load(name, btf).map_err(refused)?;
+    program.load(tracepoint, btf).map_err(refused)?;
     Ok((name, copy(program.fd().map_err(refused)?)?))
 }
 

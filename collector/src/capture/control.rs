@@ -117,7 +117,7 @@ impl Control {
         values.map_or(0, |values| values.iter().sum())
     }
 
-    /// Runs of the probe's programs that the kernel left out, as of a second ago at most. When it grows, any stream may lack
+    /// Runs of the programs that see writes which the kernel left out, as of a second ago at most. When it grows, any stream may lack
     /// a write of that second: the kernel does not say which.
     pub fn skipped(&self) -> u64 {
         self.skipped.load(Ordering::Relaxed)

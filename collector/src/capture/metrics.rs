@@ -34,8 +34,8 @@ impl Metrics {
         );
         registry.register(
             "probe_skipped",
-            "Runs of a program that the kernel left out because it was at work on that CPU; each is a loss that no \
-             stream can be charged with",
+            "Runs of a program that the kernel left out because it was at work on that CPU: of one that sees writes, a loss \
+             that no stream can be charged with",
             skipped.clone(),
         );
         metrics

@@ -19,11 +19,16 @@ use super::{Backend, Control, Settings};
 /// The probe, as `build.rs` made it.
 pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/probe"));
 
-/// Programs, each named as its tracepoint, that follow a container's life and see nothing as long as none is watched.
-const LIFE: [&str; 2] = ["cgroup_rmdir", "sched_process_exec"];
+/// Programs and their tracepoints that follow a container's life and see nothing as long as none is watched.
+const LIFE: [(&str, &str); 4] = [
+    ("cgroup_rmdir", "cgroup_rmdir"),
+    ("rmdir_again", "cgroup_rmdir"),
+    ("sched_process_exec", "sched_process_exec"),
+    ("exec_again", "sched_process_exec"),
+];
 
-/// The program that watches new containers. Attached last of all, so that none is seen half.
-const BEGINNING: &str = "cgroup_mkdir";
+/// The programs that watch new containers, and their tracepoint. Attached last of all, so that none is seen half.
+const BEGINNING: ([&str; 2], &str) = (["cgroup_mkdir", "mkdir_again"], "cgroup_mkdir");
 
 /// Threads that may be writing to watched streams at once, in the backend that keeps their arguments meanwhile.
 const CALLS: u32 = 16_384;
@@ -110,7 +115,7 @@ impl fmt::Debug for Probe {
 impl Probe {
     /// From here on new containers are watched.
     pub(super) fn begin(&mut self) -> Result<(), ProbeError> {
-        attach::tracepoint(&mut self.ebpf, BEGINNING)
+        BEGINNING.0.into_iter().try_for_each(|program| attach::tracepoint(&mut self.ebpf, program))
     }
 }
 
@@ -155,17 +160,20 @@ pub(super) fn load(
         .map_max_entries("CALLS", if backend == Backend::Multi { CALLS } else { 1 })
         .load(OBJECT)
         .map_err(ProbeError::Load)?;
-    let mut life = vec![attach::load(&mut ebpf, BEGINNING, btf)?];
-    for program in LIFE {
-        life.push(attach::load(&mut ebpf, program, btf)?);
+    let mut life = Vec::new();
+    for program in BEGINNING.0 {
+        life.push(attach::load(&mut ebpf, program, BEGINNING.1, btf)?);
+    }
+    for (program, tracepoint) in LIFE {
+        life.push(attach::load(&mut ebpf, program, tracepoint, btf)?);
         attach::tracepoint(&mut ebpf, program)?;
     }
     let Attached { programs, links, gaps } = match backend {
-        Backend::Multi => Attached::calls(&ebpf, &kernel.hooks, BEGINNING)?,
+        Backend::Multi => Attached::calls(&ebpf, &kernel.hooks, BEGINNING.0[0])?,
         Backend::Fexit => Attached::exits(&mut ebpf, &kernel.hooks, btf)?,
         Backend::Syscall => Attached::system_calls(&mut ebpf, btf)?,
     };
-    let skips = Skips::of(life.into_iter().chain(programs));
+    let skips = Skips::of(life, programs);
     // Its warnings are rare; a probe without them is still a probe.
     let log = EbpfLogger::init(&mut ebpf)
         .inspect_err(|error| tracing::debug!(%error, "the probe's own log cannot be read"))

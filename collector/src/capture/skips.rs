@@ -28,12 +28,14 @@ pub(super) type Counts = Family<Labels, Counter>;
 #[derive(Default)]
 pub(super) struct Skips {
     programs: Vec<Program>,
-    /// Their sum when it was last read.
+    /// The sum of those that see writes when it was last read.
     total: Arc<AtomicU64>,
 }
 
 struct Program {
     name: &'static str,
+    /// Whether a write is lost when it is left out. Those that follow containers have a copy each that steps in.
+    sees_writes: bool,
     /// A descriptor of its own: the count is in what the kernel says of it.
     fd: OwnedFd,
     /// The count when it was last read.
@@ -41,10 +43,15 @@ struct Program {
 }
 
 impl Skips {
-    /// Of these programs.
-    pub(super) fn of(programs: impl IntoIterator<Item = (&'static str, OwnedFd)>) -> Self {
-        let programs = programs.into_iter().map(|(name, fd)| Program { name, fd, counted: 0 });
-        Self { programs: programs.collect(), total: Arc::default() }
+    /// Of these programs, with a descriptor each: those that follow containers, and those that see writes.
+    pub(super) fn of(
+        life: Vec<(&'static str, OwnedFd)>,
+        writes: Vec<(&'static str, OwnedFd)>,
+    ) -> Self {
+        let program = |sees_writes| move |(name, fd)| Program { name, fd, counted: 0, sees_writes };
+        let programs = life.into_iter().map(program(false));
+        let programs = programs.chain(writes.into_iter().map(program(true))).collect();
+        Self { programs, total: Arc::default() }
     }
 
     /// The sum, for who wants to see it grow.
@@ -55,7 +62,7 @@ impl Skips {
     /// Reads the counts; a few microseconds for each program.
     pub(super) fn read(&mut self, counts: &Counts) {
         let mut total = 0;
-        for Program { name, fd, counted } in &mut self.programs {
+        for Program { name, fd, counted, sees_writes } in &mut self.programs {
             match count(fd) {
                 Ok(count) => {
                     let more = count.saturating_sub(*counted);
@@ -66,7 +73,7 @@ impl Skips {
                     tracing::debug!(program = name, %error, "skipped runs cannot be counted");
                 }
             }
-            total += *counted;
+            total += if *sees_writes { *counted } else { 0 };
         }
         let before = self.total.swap(total, Ordering::Relaxed);
         if before == 0 && total > 0 {
@@ -105,7 +112,7 @@ mod tests {
     #[test]
     fn a_kernel_that_does_not_count_skips_nothing() {
         let file = std::fs::File::open("/dev/null").unwrap();
-        let mut skips = Skips::of([("program", file.into())]);
+        let mut skips = Skips::of(Vec::new(), vec![("program", file.into())]);
         let counts = Counts::default();
         skips.read(&counts);
         assert_eq!(skips.total().load(std::sync::atomic::Ordering::Relaxed), 0);
