@@ -25,6 +25,7 @@ impl Report {
     pub(crate) fn add(&mut self, name: &str, outcome: Result<Outcome>, time: Duration) {
         let (outcome, said) = match outcome {
             Ok(Outcome::Passed(said)) => ("ok", said),
+            Ok(Outcome::Counted(said)) => ("counted", said),
             Ok(Outcome::Gap(said)) => ("gap", said),
             Ok(Outcome::Skipped(said)) => ("skipped", said),
             Err(error) => ("failed", format!("{error:#}")),

@@ -10,6 +10,8 @@ use crate::observer::Observer;
 pub(crate) enum Outcome {
     /// All is as promised.
     Passed(String),
+    /// As promised where the bytes cannot be had: they are counted and told.
+    Counted(String),
     /// A gap that is known on this kernel, and is reported as it should be.
     Gap(String),
     /// This kernel does not have what it takes.

@@ -73,3 +73,55 @@ impl Hooks {
         hooks
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Btf, Hooks};
+
+    /// Type information of a kernel that has nothing but these functions.
+    fn functions(names: &[&str]) -> Vec<u8> {
+        let (mut strings, mut words) = (vec![0], Vec::new());
+        for name in names {
+            words.extend([strings.len() as u32, 12 << 24, 0]);
+            strings.extend([name.as_bytes(), b"\0"].concat());
+        }
+        let types = words.len() as u32 * 4;
+        let mut data = vec![0x9f, 0xeb, 1, 0];
+        for word in [24, 0, types, types, strings.len() as u32].into_iter().chain(words) {
+            data.extend(word.to_ne_bytes());
+        }
+        data.extend(strings);
+        data
+    }
+
+    fn found(names: &[&str]) -> (Vec<&'static str>, Vec<&'static str>) {
+        let data = functions(names);
+        let Hooks { present, absent } = Hooks::find(&Btf::parse(&data).unwrap());
+        (present.iter().map(|hook| hook.function).collect(), absent)
+    }
+
+    #[test]
+    fn each_kernel_has_its_own_functions() {
+        let old = ["pipe_write", "tty_write", "do_splice", "do_tee", "do_sendfile"];
+        let (present, absent) = found(&[&old[..], &["__x64_sys_vmsplice"]].concat());
+        // Its sendfile writes by the function of pipes, and would be counted twice.
+        assert_eq!(
+            present,
+            ["pipe_write", "tty_write", "do_splice", "do_tee", "__x64_sys_vmsplice"]
+        );
+        assert_eq!(absent, [""; 0]);
+        let (present, absent) =
+            found(&[&old[1..], &["pipe_write", "anon_pipe_write", "splice_file_to_pipe"]].concat());
+        let expected = ["anon_pipe_write", "tty_write", "do_splice", "do_tee", "do_sendfile"];
+        assert_eq!((&present[..], &absent[..]), (&expected[..], &["vmsplice"][..]));
+    }
+
+    #[test]
+    fn what_is_absent_has_a_name() {
+        let (present, absent) = found(&["splice_file_to_pipe"]);
+        assert_eq!(present, [""; 0]);
+        let all =
+            ["writes to pipes", "writes to terminals", "splice", "tee", "sendfile", "vmsplice"];
+        assert_eq!(absent, all);
+    }
+}

@@ -5,6 +5,7 @@
 
 mod initramfs;
 mod kernel;
+mod matrix;
 mod qemu;
 mod verdict;
 
@@ -19,6 +20,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use self::{
+    matrix::Matrix,
     qemu::Console,
     verdict::{Report, Verdict},
 };
@@ -85,7 +87,7 @@ fn boot_all(
 ) -> Result<Tally> {
     let initramfs = binary.path.with_extension("initramfs");
     initramfs::write(&binary.path, &initramfs)?;
-    let mut sum = Tally::default();
+    let (mut sum, mut matrix) = (Tally::default(), Matrix::default());
     for (name, image) in images {
         let step = Step::begin(format!("kernel tests in Linux {name}"));
         let arguments: Vec<&str> = filter.into_iter().collect();
@@ -95,8 +97,10 @@ fn boot_all(
             }
         })?;
         sum += judge(name, &console, expected);
+        matrix.add(name, &console.text);
         step.end();
     }
+    eprint!("{matrix}");
     Ok(sum)
 }
 
