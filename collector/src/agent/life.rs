@@ -156,6 +156,14 @@ impl Life {
         }
     }
 
+    /// Writes may be missing, of whichever stream: what its log has since the last anchor is read again.
+    pub(super) fn read_again(&mut self, logs: &Logs, output: &Output<'_>) {
+        if !self.is_waiting() && self.backing.open(&self.id, logs, output.now) {
+            self.streams.iter_mut().for_each(StreamState::read_again);
+            self.seek();
+        }
+    }
+
     /// Its name is known, or known anew: what was held becomes lines.
     pub(super) fn resolve(
         &mut self,

@@ -53,6 +53,8 @@ pub(super) struct Table {
     origin: Origin,
     logs: Option<Logs>,
     control: Option<Arc<Control>>,
+    /// Runs of the probe that the kernel left out, as far as it is acted on.
+    skipped: u64,
     roster: Roster,
     metrics: Metrics,
 }
@@ -84,6 +86,7 @@ impl Table {
             origin,
             logs,
             control,
+            skipped: 0,
             roster,
             metrics,
         }
@@ -306,7 +309,12 @@ impl Table {
         for cgroup in cgroups {
             self.count_losses(cgroup, output);
         }
+        let skipped = self.control.as_ref().map_or(0, |control| control.skipped());
         let Some(logs) = &self.logs else { return };
+        if std::mem::replace(&mut self.skipped, skipped) < skipped {
+            // Whose writes they were, nobody knows.
+            self.lives.values_mut().for_each(|life| life.read_again(logs, output));
+        }
         for life in self.lives.values_mut() {
             life.anchor(drained, logs, output);
         }
