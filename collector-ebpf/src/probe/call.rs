@@ -55,7 +55,7 @@ fn enter(
         has_bytes: u64::from(iterator.is_some()),
         iterator: iterator.unwrap_or(UserIterator::NONE),
     };
-    if CALLS.insert(thread, &call, 0).is_err() {
+    if CALLS.insert(thread, call, 0).is_err() {
         account::node(NodeCounter::CallsFull);
     }
 }

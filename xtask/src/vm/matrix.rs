@@ -16,10 +16,10 @@ pub(super) struct Matrix {
 
 impl Matrix {
     /// Adds what a kernel's run printed.
-    pub(super) fn add(&mut self, kernel: &str, text: &str) {
+    pub(super) fn add(&mut self, kernel: &str, console: &str) {
         let column = self.kernels.len();
         self.kernels.push(kernel.to_owned());
-        for report in text.lines().filter_map(Report::parse) {
+        for report in console.lines().filter_map(Report::parse) {
             let Some((backend, test)) = report.name.split_once("::") else { continue };
             if MODULES.iter().any(|module| test.starts_with(module)) {
                 let row = self.rows.entry((test.to_owned(), backend.to_owned())).or_default();
