@@ -3,9 +3,10 @@
 //! Format: Documentation/bpf/btf.rst. The crates that load BPF keep their parsers to themselves, and those that offer one
 //! are under the GPL.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 const MAGIC: u16 = 0xeb9f;
+const KIND_POINTER: u32 = 2;
 const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
 const KIND_ENUM: u32 = 6;
@@ -31,12 +32,14 @@ pub enum BtfError {
 pub(super) struct Btf<'a> {
     types: Vec<Type<'a>>,
     structs: HashMap<&'a [u8], u32>,
-    functions: HashSet<&'a [u8]>,
+    /// By name, the id of the type with their parameters.
+    functions: HashMap<&'a [u8], u32>,
     strings: &'a [u8],
 }
 
 #[derive(Clone, Copy)]
 struct Type<'a> {
+    name: u32,
     info: u32,
     /// The type that this one refers to; a struct's size.
     target: u32,
@@ -65,14 +68,14 @@ impl<'a> Btf<'a> {
         let strings = section(word(data, 16)?, word(data, 20)?)?;
         // Type 0 is `void` and is not in the file.
         let mut btf = Self {
-            types: vec![Type { info: 0, target: 0, tail: &[] }],
+            types: vec![Type { name: 0, info: 0, target: 0, tail: &[] }],
             structs: HashMap::new(),
-            functions: HashSet::new(),
+            functions: HashMap::new(),
             strings,
         };
         while !rest.is_empty() {
             let (name, info) = (word(rest, 0)?, word(rest, 4)?);
-            let mut entry = Type { info, target: word(rest, 8)?, tail: &[] };
+            let mut entry = Type { name, info, target: word(rest, 8)?, tail: &[] };
             let end = 12 + tail_bytes(entry.kind(), info & 0xffff)?;
             entry.tail = rest.get(12..end).ok_or(BtfError::Short)?;
             match entry.kind() {
@@ -80,7 +83,7 @@ impl<'a> Btf<'a> {
                     btf.structs.entry(btf.string(name)).or_insert(btf.types.len() as u32);
                 }
                 KIND_FUNCTION => {
-                    btf.functions.insert(btf.string(name));
+                    btf.functions.insert(btf.string(name), entry.target);
                 }
                 _ => {}
             }
@@ -118,7 +121,36 @@ impl<'a> Btf<'a> {
 
     /// Whether there is a function of this name.
     pub(super) fn has_function(&self, name: &str) -> bool {
-        self.functions.contains(name.as_bytes())
+        self.functions.contains_key(name.as_bytes())
+    }
+
+    /// Whether a function has exactly these parameters: each a pointer to the struct of this name, or anything for none.
+    pub(super) fn takes(&self, function: &str, parameters: &[&str]) -> bool {
+        let prototype = self.functions.get(function.as_bytes());
+        let Some(prototype) = prototype.and_then(|&id| self.types.get(id as usize)) else {
+            return false;
+        };
+        let found = prototype.tail.chunks_exact(8);
+        found.len() == parameters.len()
+            && found.zip(parameters).all(|(found, name)| {
+                name.is_empty()
+                    || word(found, 4).ok().and_then(|id| self.pointee(id)) == Some(name.as_bytes())
+            })
+    }
+
+    /// The name of the struct that a pointer leads to.
+    fn pointee(&self, id: u32) -> Option<&'a [u8]> {
+        let pointer = self.types.get(id as usize).filter(|entry| entry.kind() == KIND_POINTER)?;
+        let mut target = self.types.get(pointer.target as usize)?;
+        for _ in 0..MAX_DEPTH {
+            match target.kind() {
+                KIND_STRUCT => return Some(self.string(target.name)),
+                // A qualifier.
+                9..=11 => target = self.types.get(target.target as usize)?,
+                _ => return None,
+            }
+        }
+        None
     }
 
     /// Offset in bits, and type, of a member.
@@ -176,10 +208,10 @@ fn tail_bytes(kind: u32, members: u32) -> Result<usize, BtfError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Btf, BtfError, KIND_FUNCTION};
+    use super::{Btf, BtfError, KIND_FUNCTION, KIND_POINTER};
 
     /// `struct s { int a; union { int b; struct { int c, d; } } ; const struct t e; }`, `struct t { int f, g; }`,
-    /// `enum { H, I }`, `u(void)`
+    /// `enum { H, I }`, `u(const struct t *, int)`
     fn sample() -> Vec<u8> {
         let strings = b"\0s\0a\0b\0c\0d\0e\0t\0f\0g\0int\0H\0I\0u\0";
         let at = |name: &[u8]| {
@@ -196,7 +228,9 @@ mod tests {
         let s = [at(b"s"), structure | 3, 20, at(b"a"), 1, 0, 0, 3, 32, at(b"e"), 5, 96];
         words.extend(s);
         words.extend([0, 6 << 24 | 2, 4, at(b"H"), 0, at(b"I"), 1]); // 7: enum
-        words.extend([at(b"u"), KIND_FUNCTION << 24, 0]); // 8
+        words.extend([at(b"u"), KIND_FUNCTION << 24, 9]); // 8
+        words.extend([0, 13 << 24 | 2, 1, 0, 10, 0, 1]); // 9
+        words.extend([0, KIND_POINTER << 24, 5]); // 10
         let mut data = vec![0x9f, 0xeb, 1, 0];
         let types = words.len() as u32 * 4;
         for word in [24, 0, types, types, strings.len() as u32].into_iter().chain(words) {
@@ -232,6 +266,10 @@ mod tests {
         let btf = Btf::parse(&data).unwrap();
         assert_eq!(["s", "u", "int"].map(|name| btf.has_struct(name)), [true, false, false]);
         assert_eq!(["s", "u", "int"].map(|name| btf.has_function(name)), [false, true, false]);
+        let takes = |parameters: &[&str]| btf.takes("u", parameters);
+        assert_eq!([takes(&["t", ""]), takes(&["", ""])], [true; 2]);
+        assert_eq!([takes(&["s", ""]), takes(&["t", "t"]), takes(&["t"]), takes(&[])], [false; 4]);
+        assert!(!btf.takes("s", &[]));
     }
 
     #[test]

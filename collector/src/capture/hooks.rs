@@ -1,5 +1,9 @@
 //! The kernel functions that the backends `fexit` and `multi` follow: between them they see each write to a pipe or a
 //! terminal once.
+//!
+//! Bytes that come into a pipe without a buffer pass none of the functions that write. They are counted where the call as a
+//! whole returns: a hook there costs other system calls nothing, whereas a tracepoint of a system call, even of a single
+//! one, sends every system call of the node the slow way. `vmsplice` of a 32-bit process has another entry, and is not seen.
 
 use super::btf::Btf;
 
@@ -22,18 +26,29 @@ pub(super) struct Hook {
     pub(super) is_required: bool,
 }
 
-/// What the functions are called: the first name that this kernel has.
-const FUNCTIONS: [(&[&str], Hook); 6] = [
+/// What the functions are called, the first name that this kernel has; and the structs that their parameters point to,
+/// where it matters: one that takes something else is none of them.
+const FUNCTIONS: [(&[&str], &[&str], Hook); 6] = [
     (
         // From 6.15 on FIFOs have a function of their own, which calls that of pipes.
         &["anon_pipe_write", "pipe_write"],
+        &["kiocb", "iov_iter"],
         Hook::writes("pipe_write", "writes to pipes", true),
     ),
-    (&["tty_write"], Hook::writes("tty_write", "writes to terminals", false)),
-    (&["do_splice"], Hook::moves("do_splice", "enter_splice", "splice")),
-    (&["do_tee"], Hook::moves("do_tee", "enter_tee", "tee")),
-    (&["do_sendfile"], Hook::moves("do_sendfile", "enter_sendfile", SENDFILE)),
-    (&["__x64_sys_vmsplice"], Hook::moves("vmsplice", "enter_vmsplice", "vmsplice")),
+    // Up to 5.10 it took the file and the buffer.
+    (
+        &["tty_write"],
+        &["kiocb", "iov_iter"],
+        Hook::writes("tty_write", "writes to terminals", false),
+    ),
+    (
+        &["do_splice"],
+        &["file", "", "file", "", "", ""],
+        Hook::moves("do_splice", "enter_splice", "splice"),
+    ),
+    (&["do_tee"], &["file", "file", "", ""], Hook::moves("do_tee", "enter_tee", "tee")),
+    (&["do_sendfile"], &[""; 5], Hook::moves("do_sendfile", "enter_sendfile", SENDFILE)),
+    (&["__x64_sys_vmsplice"], &["pt_regs"], Hook::moves("vmsplice", "enter_vmsplice", "vmsplice")),
 ];
 
 const SENDFILE: &str = "sendfile";
@@ -61,11 +76,11 @@ impl Hooks {
     /// Looks the functions up.
     pub(super) fn find(btf: &Btf<'_>) -> Self {
         let mut hooks = Self::default();
-        for (names, hook) in FUNCTIONS {
+        for (names, parameters, hook) in FUNCTIONS {
             if hook.sees == SENDFILE && !btf.has_function(FILE_TO_PIPE) {
                 continue;
             }
-            match names.iter().find(|name| btf.has_function(name)) {
+            match names.iter().find(|name| btf.takes(name, parameters)) {
                 Some(function) => hooks.present.push(Hook { function, ..hook }),
                 None => hooks.absent.push(hook.sees),
             }
@@ -76,14 +91,28 @@ impl Hooks {
 
 #[cfg(test)]
 mod tests {
-    use super::{Btf, Hooks};
+    use super::{Btf, FUNCTIONS, Hooks};
 
-    /// Type information of a kernel that has nothing but these functions.
+    /// Type information of a kernel that has nothing but these functions, with the parameters that they should have.
     fn functions(names: &[&str]) -> Vec<u8> {
-        let (mut strings, mut words) = (vec![0], Vec::new());
-        for name in names {
-            words.extend([strings.len() as u32, 12 << 24, 0]);
+        let (mut strings, mut words, mut types) = (vec![0], Vec::new(), 0);
+        let mut name = |name: &str| {
+            let at = strings.len() as u32;
             strings.extend([name.as_bytes(), b"\0"].concat());
+            at
+        };
+        for function in names {
+            let known = FUNCTIONS.iter().find(|(names, ..)| names.contains(function));
+            let parameters = known.map_or(&[][..], |(_, parameters, _)| parameters);
+            let mut prototype = vec![0, 13 << 24 | parameters.len() as u32, 0];
+            for parameter in parameters {
+                words.extend([name(parameter), 4 << 24, 0, 0, 2 << 24, types + 1]);
+                types += 2;
+                prototype.extend([0, types]);
+            }
+            words.extend(prototype);
+            words.extend([name(function), 12 << 24, types + 1]);
+            types += 2;
         }
         let types = words.len() as u32 * 4;
         let mut data = vec![0x9f, 0xeb, 1, 0];
