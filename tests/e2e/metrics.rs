@@ -45,6 +45,7 @@ const FAMILIES: [&str; 68] = [
     "writetap_node_written_bytes counter",
     "writetap_node_written_writes counter",
     "writetap_probe_misses counter reason",
+    "writetap_probe_skipped counter program",
     "writetap_ring_bytes counter",
     "writetap_ring_invalid_records counter",
     "writetap_ring_records counter",

@@ -51,7 +51,7 @@ impl Reader {
     pub(super) fn new(
         ring: RingBuf<MapData>,
         state: ReaderState,
-        skips: Skips,
+        mut skips: Skips,
         wake_interval: Duration,
         metrics: Metrics,
     ) -> Self {
@@ -60,6 +60,8 @@ impl Reader {
                 tracing::warn!(%error, "no epoll: a filling ring cannot wake the reader early");
             })
             .ok();
+        // So that each count is there from the start.
+        skips.read(&metrics.skipped);
         let (clock, kept_house) = (Clock::now(), Instant::now());
         Self {
             ring,
