@@ -7,7 +7,7 @@ use crate::harness::metrics::Metrics;
 use crate::harness::{self, Agent, Config, Run};
 
 /// Name, type and labels of every family that is there from the start.
-const FAMILIES: [&str; 68] = [
+const FAMILIES: [&str; 69] = [
     "writetap_backfilled_bytes counter",
     "writetap_backfilled_lines counter",
     "writetap_buffer_blocked_seconds counter sink",
