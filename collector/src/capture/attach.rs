@@ -37,7 +37,7 @@ impl Attached {
 
     /// The functions' return, with their arguments.
     pub(super) fn exits(ebpf: &mut Ebpf, hooks: &Hooks, btf: &Btf) -> Result<Self, ProbeError> {
-        let mut attached = Self { gaps: hooks.absent.clone(), ..Self::default() };
+        let mut attached = Self::without(hooks);
         for hook in &hooks.present {
             let result = attached.exit(ebpf, hook, btf);
             attached.settle(hook, result)?;
@@ -47,7 +47,7 @@ impl Attached {
 
     /// The functions' entry and return. `loaded` is a program that is in the kernel.
     pub(super) fn calls(ebpf: &Ebpf, hooks: &Hooks, loaded: &str) -> Result<Self, ProbeError> {
-        let mut attached = Self { gaps: hooks.absent.clone(), ..Self::default() };
+        let mut attached = Self::without(hooks);
         let programs = Programs::new(OBJECT, ebpf, loaded)?;
         attached.programs.push((LEAVE, programs.load(LEAVE)?));
         for hook in &hooks.present {
@@ -55,6 +55,14 @@ impl Attached {
             attached.settle(hook, result.map_err(ProbeError::Multi))?;
         }
         Ok(attached)
+    }
+
+    /// Nothing yet; it says what will not be seen for want of a function.
+    fn without(hooks: &Hooks) -> Self {
+        for sees in &hooks.absent {
+            tracing::warn!("not seen: {sees}: this kernel has no function for it that is known");
+        }
+        Self { gaps: hooks.absent.clone(), ..Self::default() }
     }
 
     fn exit(&mut self, ebpf: &mut Ebpf, hook: &Hook, btf: &Btf) -> Result<(), ProbeError> {

@@ -33,14 +33,10 @@ const FUNCTIONS: [(&[&str], &[&str], Hook); 6] = [
         // From 6.15 on FIFOs have a function of their own, which calls that of pipes.
         &["anon_pipe_write", "pipe_write"],
         &["kiocb", "iov_iter"],
-        Hook::writes("pipe_write", "writes to pipes", true),
+        Hook::writes("pipe_write", "writes to pipes"),
     ),
     // Up to 5.10 it took the file and the buffer.
-    (
-        &["tty_write"],
-        &["kiocb", "iov_iter"],
-        Hook::writes("tty_write", "writes to terminals", false),
-    ),
+    (&["tty_write"], &["kiocb", "iov_iter"], Hook::writes("tty_write", "writes to terminals")),
     (
         &["do_splice"],
         &["file", "", "file", "", "", ""],
@@ -54,8 +50,8 @@ const FUNCTIONS: [(&[&str], &[&str], Hook); 6] = [
 const SENDFILE: &str = "sendfile";
 
 impl Hook {
-    const fn writes(exit: &'static str, sees: &'static str, is_required: bool) -> Self {
-        Self { exit, entry: "enter_write", function: "", sees, is_required }
+    const fn writes(exit: &'static str, sees: &'static str) -> Self {
+        Self { exit, entry: "enter_write", function: "", sees, is_required: true }
     }
 
     const fn moves(exit: &'static str, entry: &'static str, sees: &'static str) -> Self {
@@ -70,6 +66,8 @@ pub(super) struct Hooks {
     pub(super) present: Vec<Hook>,
     /// What is not seen for want of a function.
     pub(super) absent: Vec<&'static str>,
+    /// The first of it without which there is no capture.
+    pub(super) refusal: Option<&'static str>,
 }
 
 impl Hooks {
@@ -80,9 +78,12 @@ impl Hooks {
             if hook.sees == SENDFILE && !btf.has_function(FILE_TO_PIPE) {
                 continue;
             }
-            match names.iter().find(|name| btf.takes(name, parameters)) {
-                Some(function) => hooks.present.push(Hook { function, ..hook }),
-                None => hooks.absent.push(hook.sees),
+            if let Some(function) = names.iter().find(|name| btf.takes(name, parameters)) {
+                hooks.present.push(Hook { function, ..hook });
+            } else {
+                hooks.absent.push(hook.sees);
+                let refusal = hook.is_required.then_some(hook.sees);
+                hooks.refusal = hooks.refusal.or(refusal);
             }
         }
         hooks
@@ -125,7 +126,9 @@ mod tests {
 
     fn found(names: &[&str]) -> (Vec<&'static str>, Vec<&'static str>) {
         let data = functions(names);
-        let Hooks { present, absent } = Hooks::find(&Btf::parse(&data).unwrap());
+        let Hooks { present, absent, refusal } = Hooks::find(&Btf::parse(&data).unwrap());
+        let required = absent.iter().find(|sees| sees.starts_with("writes"));
+        assert_eq!(refusal.as_ref(), required);
         (present.iter().map(|hook| hook.function).collect(), absent)
     }
 

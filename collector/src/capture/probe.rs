@@ -77,6 +77,12 @@ pub enum ProbeError {
         /// Of what it has none.
         what: &'static str,
     },
+    /// The backend needs another kernel.
+    #[error("this kernel has no function for {sees} that this version of Writetap knows")]
+    Function {
+        /// What it would see.
+        sees: &'static str,
+    },
     /// A program of `kprobe.multi` refused.
     #[error(transparent)]
     Multi(#[from] MultiError),
@@ -202,10 +208,10 @@ fn require(kernel: &Kernel, backend: Backend) -> Result<(), ProbeError> {
     if backend != Backend::Syscall && kernel.iterators.is_none() {
         return lacks("`iov_iter` of a form that this version of Writetap knows");
     }
-    if backend != Backend::Syscall && !kernel.hooks.present.iter().any(|hook| hook.is_required) {
-        return lacks("function `anon_pipe_write` or `pipe_write`");
+    match kernel.hooks.refusal {
+        Some(sees) if backend != Backend::Syscall => Err(ProbeError::Function { sees }),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn policy(settings: &Settings, kernel: &Kernel, cpus: u32) -> ProbeSettings {
