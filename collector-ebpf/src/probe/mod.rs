@@ -73,7 +73,7 @@ fn rmdir_again(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// `ssize_t pipe_write(struct kiocb *iocb, struct iov_iter *from)`, or `anon_pipe_write` (from 6.15 on), which writes to
+/// `ssize_t pipe_write(struct kiocb *iocb, struct iov_iter *from)`, or `anon_pipe_write` (on newer kernels), which writes to
 /// FIFOs too.
 #[fexit]
 fn pipe_write(ctx: FExitContext) -> i32 {

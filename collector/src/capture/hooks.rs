@@ -7,7 +7,7 @@
 
 use super::btf::Btf;
 
-/// Since Linux 5.12 there is a function that moves a file's pages into a pipe; before, `sendfile` made the pipe's own
+/// Newer kernels (6.1, not 5.10) have a function that moves a file's pages into a pipe; before, `sendfile` made the pipe's own
 /// function write them.
 const FILE_TO_PIPE: &str = "splice_file_to_pipe";
 
@@ -30,12 +30,12 @@ pub(super) struct Hook {
 /// where it matters: one that takes something else is none of them.
 const FUNCTIONS: [(&[&str], &[&str], Hook); 6] = [
     (
-        // From 6.15 on FIFOs have a function of their own, which calls that of pipes.
+        // Where FIFOs have a function of their own (6.18, not 6.12), it calls that of pipes.
         &["anon_pipe_write", "pipe_write"],
         &["kiocb", "iov_iter"],
         Hook::writes("pipe_write", "writes to pipes"),
     ),
-    // Up to 5.10 it took the file and the buffer.
+    // Once it took the file and the buffer: hence the look at the parameters.
     (&["tty_write"], &["kiocb", "iov_iter"], Hook::writes("tty_write", "writes to terminals")),
     (
         &["do_splice"],
