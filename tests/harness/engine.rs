@@ -161,6 +161,13 @@ impl Engine {
 impl Drop for Engine {
     /// Containers outlive their engine: those of an engine that a test started itself end here.
     fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+impl Engine {
+    /// Removes all containers, and their logs.
+    pub(crate) fn clear(&self) {
         let all = self.docker(&["ps", "--all", "--quiet"]).unwrap_or_default();
         let all: Vec<&str> = all.lines().collect();
         if all.is_empty() {

@@ -44,13 +44,22 @@ static TURN: RwLock<()> = RwLock::new(());
 #[derive(Debug)]
 pub(crate) struct Turn {
     engine: &'static Engine,
-    _held: Held,
+    held: Held,
 }
 
 #[derive(Debug)]
 enum Held {
     Beside(#[expect(dead_code, reason = "held")] RwLockReadGuard<'static, ()>),
     Alone(#[expect(dead_code, reason = "held")] RwLockWriteGuard<'static, ()>),
+}
+
+impl Drop for Turn {
+    /// Who writes so much leaves nothing to those who read all logs from their beginning.
+    fn drop(&mut self) {
+        if matches!(self.held, Held::Alone(_)) {
+            self.engine.clear();
+        }
+    }
 }
 
 impl Deref for Turn {
@@ -98,7 +107,7 @@ fn turn(held: impl FnOnce() -> Held) -> Result<Option<Turn>> {
         return Ok(None);
     }
     let engine = once(&ENGINE, || Engine::start("engine"))?;
-    Ok(Some(Turn { engine, _held: held() }))
+    Ok(Some(Turn { engine, held: held() }))
 }
 
 fn once<T>(cell: &'static Shared<T>, start: impl FnOnce() -> Result<T>) -> Result<&'static T> {
