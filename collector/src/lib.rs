@@ -3,16 +3,20 @@
 //! # How data flows
 //!
 //! ```text
-//!  kernel │ capture thread                              │ a thread per sink
-//!         │                                             │
-//!  ring ──┼→ capture ──→ line ──→ batch ──→ buffer ─────┼→ sink ──→ destination
-//!         │     ↑          ↑                   ↑        │    │
-//!         │     │       identity               └────────┼────┘ acknowledged
-//!         │  cgroups   (id → name, by the runtime)      │
+//!  node    │ capture thread                                     │ a thread per sink
+//!          │                                                    │
+//!  ring  ──┼→ capture ─→ line ─┐                                │
+//!          │     ↑             ├→ seam ──→ batch ──→ buffer ────┼→ sink ──→ destination
+//!  files ──┼→ tail ────→ line ─┘    ↑                  │        │    │
+//!          │     ↑                  │                  └────────┼────┘ acknowledged
+//!          │  state: where to   identity                        │
+//!          │  read on           (id → name, by the runtime)     │
 //! ```
 //!
 //! One thread takes a record from the ring all the way into a batch ([`agent`] joins the stages by function calls there),
-//! so a line costs no hand-over but its batch's. Runtimes, HTTP and signals share the main thread.
+//! so a line costs no hand-over but its batch's. It reads log files as well: a stream's lines come from one or the other,
+//! and [`seam`] says from which. A thread watches log files for rotation, another stores checkpoints; runtimes, HTTP and
+//! signals share the main thread.
 //!
 //! # Who may import whom
 //!
