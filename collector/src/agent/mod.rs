@@ -51,7 +51,7 @@ use crate::config::file::Start;
 use crate::config::{self, Config};
 use crate::identity::{self, Handle, Identity};
 use crate::metrics::Metrics;
-use crate::record::BatchSize;
+use crate::record::{BatchSize, Timestamp};
 use crate::{sink, state, tail};
 
 /// Why the agent did not run, or ended before it was asked to.
@@ -187,6 +187,7 @@ impl Agent {
             changes,
             commands: received,
             discoveries,
+            detached: None,
             keeper,
             reconcile_interval: config.identity.stage.reconcile_interval,
             room: BatchSize::default(),
@@ -287,6 +288,8 @@ impl Agent {
         let Self { config, outlets, mut ended, commands, pipeline_ended, probe, .. } = self;
         tracing::info!("stopping: delivering what is captured");
         let deadline = Instant::now() + config.shutdown_deadline;
+        // Without it the end is seen as well.
+        let _full = commands.try_send(Command::Detach(Timestamp::now()));
         // Detached: nothing more comes into the ring, so it has an end.
         drop(probe);
         let buffers = outlets.buffers();

@@ -44,6 +44,8 @@ pub(super) enum Command {
         /// The new rules for lines.
         line: line::Settings,
     },
+    /// Nothing is captured from about this time on: what logs have after it was not.
+    Detach(Timestamp),
     /// Empty the ring, end all lines, hand on the last batch, and return.
     Finish,
 }
@@ -61,6 +63,8 @@ pub(super) struct Pipeline {
     pub(super) commands: Receiver<Command>,
     /// New containers, when everything is read from logs.
     pub(super) discoveries: Option<Receiver<ContainerId>>,
+    /// When the probe was detached, if it was.
+    pub(super) detached: Option<Timestamp>,
     /// Stores checkpoints, if there is a state directory.
     pub(super) keeper: Option<Keeper>,
     pub(super) reconcile_interval: Duration,
@@ -77,8 +81,9 @@ impl Pipeline {
         self.with_output(Table::open);
         self.take_snapshot();
         loop {
-            finish |= self.obey();
+            // Before commands are looked at: the probe may be detached right after.
             let began = Timestamp::now();
+            finish |= self.obey();
             let is_empty = self.drain();
             let more = self.with_output(Table::read_logs);
             let now = Instant::now();
@@ -94,7 +99,8 @@ impl Pipeline {
                     keeper.look();
                 }
             }
-            if is_empty && now.duration_since(anchored) >= CHECKPOINT {
+            let is_attached = self.detached.is_none();
+            if is_attached && is_empty && now.duration_since(anchored) >= CHECKPOINT {
                 anchored = now;
                 self.with_output(|table, output| table.anchor(began, output));
                 self.take_snapshot();
@@ -111,8 +117,9 @@ impl Pipeline {
                 self.wait();
             }
         }
-        let drained = Timestamp::now();
-        self.with_output(|table, output| table.anchor(drained, output));
+        if let Some(detached) = self.detached {
+            self.with_output(|table, output| table.anchor(detached, output));
+        }
         self.with_output(Table::finish);
         if let Some(keeper) = &mut self.keeper {
             let checkpoint = Checkpoint { streams: self.table.last_checkpoint() };
@@ -152,6 +159,7 @@ impl Pipeline {
                     self.buffers.iter().filter(|old| !is_current(old)).for_each(|old| old.close());
                     self.buffers = buffers;
                 }
+                Ok(Command::Detach(time)) => self.detached = Some(time),
                 Ok(Command::Finish) | Err(TryRecvError::Disconnected) => return true,
                 Err(TryRecvError::Empty) => return false,
             }
