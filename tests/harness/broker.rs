@@ -4,6 +4,7 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -135,14 +136,21 @@ impl Broker {
     }
 }
 
+/// Ports that the kernel gives to nobody by itself: what is free stays free until it is used.
+static PORTS: AtomicU16 = AtomicU16::new(20_000);
+
 /// Addresses that nobody listens on, each with a port of its own.
 pub(crate) fn free_addresses<const N: usize>() -> Result<[String; N]> {
-    let mut held = Vec::new();
     let mut addresses = [const { String::new() }; N];
     for address in &mut addresses {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        *address = listener.local_addr()?.to_string();
-        held.push(listener);
+        *address = loop {
+            let port = PORTS.fetch_add(1, Ordering::Relaxed);
+            ensure!(port < 32_768, "no port from 20000 to 32767 is free");
+            let address = format!("127.0.0.1:{port}");
+            if TcpListener::bind(&address).is_ok() {
+                break address;
+            }
+        };
     }
     Ok(addresses)
 }
