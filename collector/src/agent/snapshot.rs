@@ -41,7 +41,8 @@ pub(super) struct Keeper {
     to_disk: Sender<Checkpoint>,
     thread: JoinHandle<()>,
     pending: Option<Snapshot>,
-    last: Checkpoint,
+    /// None before the first: an empty one tells the next collector that it is not the first.
+    last: Option<Checkpoint>,
 }
 
 impl Keeper {
@@ -51,7 +52,7 @@ impl Keeper {
         let thread = thread::Builder::new()
             .name("checkpoint".to_owned())
             .spawn(move || store(&state, &checkpoints))?;
-        Ok(Self { to_disk, thread, pending: None, last: Checkpoint::default() })
+        Ok(Self { to_disk, thread, pending: None, last: None })
     }
 
     /// Whether the next snapshot is wanted.
@@ -61,7 +62,7 @@ impl Keeper {
 
     /// Takes the next snapshot.
     pub(super) fn keep(&mut self, snapshot: Snapshot) {
-        if snapshot.checkpoint != self.last {
+        if self.last.as_ref() != Some(&snapshot.checkpoint) {
             self.pending = Some(snapshot);
         }
     }
@@ -70,7 +71,7 @@ impl Keeper {
     pub(super) fn look(&mut self) {
         let Some(snapshot) = self.pending.take_if(|snapshot| snapshot.holds()) else { return };
         if self.to_disk.try_send(snapshot.checkpoint.clone()).is_ok() {
-            self.last = snapshot.checkpoint;
+            self.last = Some(snapshot.checkpoint);
         }
     }
 
