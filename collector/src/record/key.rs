@@ -14,7 +14,7 @@ const PIECE_BYTES: usize = 16 << 10;
 /// A 64-bit hash of a line as a log file shows it, so that a line has one key whether it was captured or read back.
 ///
 /// Two things a file changes: json-file replaces each byte that is not UTF-8 by U+FFFD, for itself in each piece of 16 KiB;
-/// CRI drops a carriage return before the newline, where a terminal adds one.
+/// CRI drops a carriage return before the newline, where a terminal adds one: those at the end do not count.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -23,7 +23,8 @@ pub struct LineKey(pub u64);
 impl LineKey {
     /// The key of a line without its newline, from its bytes as `mode` had them.
     pub fn of(body: &[u8], mode: Mode) -> Self {
-        let body = body.strip_suffix(b"\r").unwrap_or(body);
+        let end = body.iter().rposition(|&byte| byte != b'\r').map_or(0, |last| last + 1);
+        let body = &body[..end];
         // What was read back is cut already.
         if body.is_ascii() || (mode == Mode::Tail && std::str::from_utf8(body).is_ok()) {
             return Self(xxh3_64(body));
@@ -70,6 +71,8 @@ mod tests {
         // A sequence of three bytes that ends after two.
         same(b"\xe2\x82|", "\u{fffd}\u{fffd}|");
         same(b"windows\r", "windows");
+        same(b"twice\r\r", "twice\r");
+        same(b"\r", "");
         let long = [&vec![b'a'; PIECE_BYTES - 1][..], "é".as_bytes()].concat();
         same(&long, &format!("{}\u{fffd}\u{fffd}", "a".repeat(PIECE_BYTES - 1)));
     }
