@@ -166,6 +166,17 @@ impl Generation {
     }
 }
 
+/// What is known of the file after another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Follower {
+    /// It is the newest, and nothing is written to it.
+    Empty,
+    /// It is the newest, and written to.
+    Newest,
+    /// It was followed by others itself.
+    Older,
+}
+
 /// All that are not released, the oldest first, and how far they are read.
 #[derive(Debug, Default)]
 pub(super) struct Generations {
@@ -192,11 +203,16 @@ impl Generations {
         self.list.last_mut()
     }
 
-    /// The one that follows `number`, and whether it is written to already.
-    pub(super) fn after(&self, number: u64) -> Option<(u64, bool)> {
+    /// The one that follows `number`, and what is known of it.
+    pub(super) fn after(&self, number: u64) -> Option<(u64, Follower)> {
         let mut after = self.list.iter().filter(|generation| generation.number > number);
         let next = after.next()?;
-        Some((next.number, after.next().is_some() || next.size_bytes() > 0))
+        let follower = match after.next() {
+            Some(_) => Follower::Older,
+            None if next.size_bytes() > 0 => Follower::Newest,
+            None => Follower::Empty,
+        };
+        Some((next.number, follower))
     }
 
     /// Adds a file that is newer than all others.

@@ -19,6 +19,9 @@ pub struct Settings {
     pub block_bytes: usize,
     /// The longest entry, its newline counted, in bytes of the file. A longer one is skipped and counted.
     pub max_entry_bytes: usize,
+    /// How long the last file of a log in the form of CRI is read on after the next one was begun: containerd may have
+    /// lines in hand that it writes there.
+    pub linger: Duration,
     /// Time between two looks at every log, for what no event told.
     pub rescan_interval: Duration,
 }
@@ -32,6 +35,7 @@ impl Default for Settings {
             max_open_files: 1024,
             block_bytes: 256 << 10,
             max_entry_bytes: 1 << 20,
+            linger: Duration::from_millis(500),
             rescan_interval: Duration::from_secs(5),
         }
     }

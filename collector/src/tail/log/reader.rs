@@ -4,6 +4,7 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
+use std::time::Instant;
 
 use rustix::fs::SeekFrom;
 
@@ -12,7 +13,7 @@ use crate::record::Cut;
 use crate::record::Timestamp;
 use crate::tail::block::Block;
 use crate::tail::file::{OpenFile, written};
-use crate::tail::generation::Source;
+use crate::tail::generation::{Follower, Source};
 use crate::tail::packed::Unpacker;
 use crate::tail::{Entry, Format, Invalid, Lost, Read};
 
@@ -26,6 +27,8 @@ pub(super) struct Scan {
     /// The record at `offset` is the rest of one that is too long.
     is_skipping: bool,
     source: Option<Bytes>,
+    /// Since when the next file is known to be written.
+    followed: Option<Instant>,
 }
 
 impl Scan {
@@ -45,6 +48,8 @@ enum Bytes {
 enum Next {
     /// Nothing yet.
     Nothing,
+    /// Perhaps something in a moment.
+    Later,
     /// Perhaps something that was written since.
     Again,
     /// Another file. The loss before it is noted.
@@ -99,6 +104,7 @@ impl Log {
                     read.at_end = true;
                     return Ok(read);
                 }
+                Next::Later => return Ok(read),
                 Next::Again => is_final = true,
                 Next::File => {
                     read.bytes += self.finish(block, time, take);
@@ -268,12 +274,20 @@ impl Log {
 
     /// What there is after the end of the file. `is_final`: the end was looked at since the next file was seen to be
     /// written, which is when the runtime is done with this one.
-    fn next(&self, is_final: bool) -> Next {
-        match self.shared.generations().after(self.position.generation) {
-            None | Some((_, false)) => Next::Nothing,
-            Some((_, true)) if is_final => Next::File,
-            Some((_, true)) => Next::Again,
+    fn next(&mut self, is_final: bool) -> Next {
+        let after = self.shared.generations().after(self.position.generation);
+        match after {
+            None | Some((_, Follower::Empty)) => Next::Nothing,
+            Some((_, Follower::Newest)) if self.lingers() => Next::Later,
+            Some(_) if is_final => Next::File,
+            Some(_) => Next::Again,
         }
+    }
+
+    /// Whether the runtime may not be done with the file, though the next one is written.
+    fn lingers(&mut self) -> bool {
+        let since = *self.scan.followed.get_or_insert_with(Instant::now);
+        self.shared.file.format == Format::Cri && since.elapsed() < self.hub.settings.linger
     }
 
     /// Goes to the next file. Returns the loss before it, which is noted.

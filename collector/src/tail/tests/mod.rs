@@ -35,6 +35,7 @@ impl Scene {
         let directory = tempfile::tempdir().unwrap();
         let mut settings =
             Settings { rescan_interval: Duration::from_hours(1), ..Settings::default() };
+        settings.linger = Duration::ZERO;
         change(&mut settings);
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);

@@ -50,6 +50,33 @@ fn a_writer_that_is_between_two_files_is_followed() {
 }
 
 #[test]
+fn what_is_written_late_to_the_old_file_is_read() {
+    let mut scene = Scene::with(Format::Cri, |settings| settings.linger = Duration::from_hours(1));
+    let mut log = scene.open();
+    let some = |log: &mut Log| {
+        let mut numbers = Vec::new();
+        log.read(usize::MAX, &mut |entry| numbers.push(number(entry.bytes))).unwrap();
+        numbers
+    };
+    scene.write(1);
+    rename(&scene);
+    let stream_that_is_behind = scene.older("1");
+    let next = scene.written + 1;
+    scene.written = next;
+    scene.write(1);
+    scene.await_rotations(1);
+    assert_eq!(some(&mut log), [0]);
+    scene.written = next - 1;
+    scene.write_to(&stream_that_is_behind, 1);
+    assert_eq!(some(&mut log), [1]);
+    assert_eq!(some(&mut log), NONE);
+    // A third file: nobody writes to the first any more.
+    rename(&scene);
+    scene.await_rotations(2);
+    assert_eq!(some(&mut log), [2]);
+}
+
+#[test]
 fn an_unlinked_file_is_read_to_its_end() {
     let mut scene = Scene::new(Format::JsonFile);
     let mut log = scene.open();
