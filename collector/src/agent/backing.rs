@@ -107,8 +107,7 @@ impl Backing {
 
     /// Whether there was a log, and it is removed.
     pub(super) fn is_removed(&self, container: &ContainerId, logs: &Logs) -> bool {
-        let located = tail::locate(&logs.settings, container);
-        self.log.is_some() && matches!(located, Located::Absent)
+        self.log.is_some() && tail::is_gone(&logs.settings, container)
     }
 
     /// Up to where it was read.

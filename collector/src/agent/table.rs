@@ -17,7 +17,7 @@ use crate::capture::Control;
 use crate::identity::{Change, Handle};
 use crate::record::{CgroupId, Chunk, Container, ContainerId, Stream, Timestamp};
 use crate::state::StreamCheckpoint;
-use crate::tail::{self, Located};
+use crate::tail;
 
 /// How long a container's log is looked for that is about to be made.
 const LOOK_FOR: Duration = Duration::from_secs(10);
@@ -341,7 +341,7 @@ impl Table {
         let Some(logs) = &self.logs else { return };
         self.logged.retain(|_, life| !life.is_removed(logs));
         for id in self.origin.left() {
-            if matches!(tail::locate(&logs.settings, &id), Located::Absent) {
+            if tail::is_gone(&logs.settings, &id) {
                 self.origin.forget(&id);
             }
         }

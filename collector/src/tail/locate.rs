@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::file::open_regular;
-use super::{Format, Settings};
+use super::{Format, Settings, rotation};
 use crate::record::ContainerId;
 
 /// The longest name of a file; the kubelet cuts off what of a link's name is beyond it.
@@ -39,7 +39,7 @@ pub enum Located {
 pub fn locate(settings: &Settings, id: &ContainerId) -> Located {
     let directory = docker_logs(settings).join(id.as_str());
     let path = directory.join(format!("{id}-json.log"));
-    if is_file(&path) {
+    if is_log(&path) {
         return Located::Log(LogFile { path, format: Format::JsonFile });
     }
     if let Some(log) = cri_log(settings, id) {
@@ -49,6 +49,11 @@ pub fn locate(settings: &Settings, id: &ContainerId) -> Located {
         return Located::Unsupported("local");
     }
     Located::Absent
+}
+
+/// Whether container `id` has no log and will have none. In the midst of a rotation the log is absent, and not gone.
+pub fn is_gone(settings: &Settings, id: &ContainerId) -> bool {
+    !docker_logs(settings).join(id.as_str()).is_dir() && cri_link(settings, id).is_none()
 }
 
 /// Every container that has a directory of Docker's, or a link of the kubelet's that holds its whole id.
@@ -94,6 +99,13 @@ fn link_id(name: &OsStr) -> Option<&[u8]> {
 }
 
 fn cri_log(settings: &Settings, id: &ContainerId) -> Option<LogFile> {
+    let path = target(&cri_link(settings, id)?).filter(|path| is_log(path))?;
+    let format = cri_format(&path)?;
+    Some(LogFile { path, format })
+}
+
+/// The kubelet's link to the log of `id`, wherever it leads.
+fn cri_link(settings: &Settings, id: &ContainerId) -> Option<PathBuf> {
     let is_link = |name: &OsStr| {
         let is_cut = name.len() == MAX_NAME_BYTES;
         link_id(name).is_some_and(|found| {
@@ -104,17 +116,31 @@ fn cri_log(settings: &Settings, id: &ContainerId) -> Option<LogFile> {
     };
     let links = fs::read_dir(&settings.cri_links).ok()?;
     let link = links.filter_map(Result::ok).find(|link| is_link(&link.file_name()))?;
-    let path = fs::canonicalize(link.path()).ok().filter(|path| is_file(path))?;
-    let format = cri_format(&path)?;
-    Some(LogFile { path, format })
+    Some(link.path())
+}
+
+/// Where a link leads. The kubelet gives a log another name before the runtime begins a new file: for a moment the link
+/// leads to none.
+fn target(link: &Path) -> Option<PathBuf> {
+    fs::canonicalize(link).ok().or_else(|| {
+        let target = link.parent()?.join(fs::read_link(link).ok()?);
+        Some(fs::canonicalize(target.parent()?).ok()?.join(target.file_name()?))
+    })
 }
 
 /// The format of a log that the kubelet links: Docker's logs are behind such links too.
 fn cri_format(path: &Path) -> Option<Format> {
+    let files = rotation::list(path).ok()?;
+    let newest = files.iter().rev().find(|file| !file.is_packed);
     let mut first = [0];
-    let length = open_regular(path).ok()?.read(&mut first).ok()?;
+    let length = newest.map_or(Some(0), |it| open_regular(&it.path).ok()?.read(&mut first).ok())?;
     let is_json = path.as_os_str().as_bytes().ends_with(b"-json.log") || first[..length] == *b"{";
     Some(if is_json { Format::JsonFile } else { Format::Cri })
+}
+
+/// Whether there is a file of the log at `path`, be it an older one.
+fn is_log(path: &Path) -> bool {
+    is_file(path) || rotation::list(path).is_ok_and(|files| !files.is_empty())
 }
 
 /// Whether it is a regular file itself, no link to one.

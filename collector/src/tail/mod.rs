@@ -40,7 +40,7 @@ use std::path::PathBuf;
 
 pub use decode::{Decoded, Format, Invalid};
 pub use entry::{Entry, Lost, Read, Sought};
-pub use locate::{Located, LogFile, containers, locate};
+pub use locate::{Located, LogFile, containers, is_gone, locate};
 pub use log::Log;
 pub use metrics::Metrics;
 pub use settings::Settings;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::record::ContainerId;
-use crate::tail::{Located, containers, locate};
+use crate::tail::{Located, containers, is_gone, locate};
 
 fn await_dirty(log: &Log) {
     let deadline = Instant::now() + Duration::from_secs(10);
@@ -96,8 +96,9 @@ fn logs_are_located_by_the_file_system_alone() {
     link(format!("pod_ns_app-{}.log", id('b')), &pod);
     assert_eq!(locate(&settings, &id('b')), log(pod.clone(), Format::Cri));
     link(format!("pod_ns_app-{}.log", id('c')), &json);
+    let json_of_a = json.clone();
     let json = json.canonicalize().unwrap();
-    assert_eq!(locate(&settings, &id('c')), log(json, Format::JsonFile));
+    assert_eq!(locate(&settings, &id('c')), log(json.clone(), Format::JsonFile));
     link(format!("pod_ns_app-{}.log", id('d')), Path::new("/dev/null"));
     assert_eq!(locate(&settings, &id('d')), Located::Absent);
     // The kubelet cuts names that are too long.
@@ -107,6 +108,15 @@ fn logs_are_located_by_the_file_system_alone() {
     assert_eq!(locate(&settings, &id('e')), log(pod.clone(), Format::Cri));
     link(format!("short-{}.log", &id('f').as_str()[..20]), &pod);
     assert_eq!(locate(&settings, &id('f')), Located::Absent);
+
+    // In the midst of a rotation.
+    fs::rename(&pod, pod.with_extension("log.20261123-101453")).unwrap();
+    assert_eq!(locate(&settings, &id('b')), log(pod.clone(), Format::Cri));
+    fs::rename(&json, json.with_extension("log.1")).unwrap();
+    assert_eq!(locate(&settings, &id('a')), log(json_of_a, Format::JsonFile));
+    fs::remove_file(json.with_extension("log.1")).unwrap();
+    let gone = ['a', 'b', 'c', '9'].map(|digit| is_gone(&settings, &id(digit)));
+    assert_eq!(gone, [false, false, false, true]);
 
     let ids = [id('a'), id('b'), id('c'), id('d')];
     assert_eq!(containers(&settings).unwrap(), ids);
