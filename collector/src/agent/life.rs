@@ -36,6 +36,8 @@ pub(super) struct Life {
     pub(super) seen_gone: bool,
     /// All that it wrote was handed on.
     is_complete: bool,
+    /// When its log was last found to have grown.
+    grew: Option<Instant>,
     /// When its captured lines were looked for in its log.
     anchored: Option<Instant>,
 }
@@ -61,6 +63,7 @@ impl Life {
             ended: None,
             seen_gone: false,
             is_complete: false,
+            grew: None,
             anchored: None,
         };
         life.seek();
@@ -278,8 +281,11 @@ impl Life {
         {
             stream.lost_unread(lost, container, output);
         }
+        if moved {
+            (self.grew, self.is_complete) = (Some(output.now), false);
+        }
         if !backing.at_end {
-            return true;
+            return moved || lost.files > 0;
         }
         let still = !moved && !is_dirty;
         if let Some(cut) = backing.position() {
@@ -287,8 +293,11 @@ impl Life {
                 stream.caught_up(cut, still, container, output);
             }
         }
-        let has_ended = |ended: Instant| output.now.saturating_duration_since(ended) >= LAST_WORDS;
-        if still && !self.is_complete && self.ended.is_some_and(has_ended) {
+        // What nobody continues ends as it is, as it does where it is captured.
+        let pause = LAST_WORDS.max(output.settings.idle_flush);
+        let since = self.ended.map(|ended| self.grew.map_or(ended, |grew| grew.max(ended)));
+        let is_over = since.is_some_and(|at| output.now.saturating_duration_since(at) >= pause);
+        if still && !self.is_complete && is_over {
             self.is_complete = true;
             for stream in streams {
                 stream.finish(container, output);
