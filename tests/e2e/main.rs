@@ -12,6 +12,7 @@ mod backfill;
 mod bad_input;
 mod commands;
 mod counterparts;
+mod cri;
 mod delivery;
 mod differential;
 mod disk;

@@ -11,9 +11,15 @@ ours() { # pids of the processes that the run started, without those in containe
   grep -lzxF "WRITETAP_E2E_SITE=$root" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3
 }
 groups() { # cgroups of the containers: the last part of the path is exactly an id of 64 digits
-  find "$root" -mindepth 4 -maxdepth 4 -type d -path "$root/*/data/containers/*" -printf '%f\n' |
+  {
+    find "$root" -mindepth 4 -maxdepth 4 -type d -path "$root/*/data/containers/*" -printf '%f\n'
+    find "$root" -mindepth 3 -maxdepth 3 -type l -path "$root/*/links/*" -printf '%f\n' | sed 's/.*-//; s/\.log$//'
+  } |
     grep -xE '[0-9a-f]{64}' |
     while read -r id; do find /sys/fs/cgroup -type d -name "$id"; done
+}
+emptied() { # the parents of a group that nobody else has one in: those of the node without a kubelet
+  case $1 in */kubepods/*) rmdir -p "${1%/*}" 2>/dev/null ;; esac
 }
 end() { # pids, one a line on standard input
   while read -r pid; do kill -KILL "$pid" 2>/dev/null; done
@@ -32,5 +38,5 @@ do
 done
 
 cut -d' ' -f2 /proc/self/mounts | grep -F "$root/" | sort -r | while read -r mount; do umount -l "$mount"; done
-groups | while read -r group; do find "$group" -depth -type d -exec rmdir {} \; ; done
+groups | while read -r group; do find "$group" -depth -type d -exec rmdir {} \; ; emptied "$group"; done
 rm -rf "$root" && [ -z "$(ours)" ]

@@ -25,10 +25,18 @@ pub(crate) struct Config {
 impl Config {
     /// Records of the containers of `engine`, on standard output; all else as it comes.
     pub(crate) fn new(engine: &Engine) -> Self {
+        Self::bare(
+            format!("docker: {{ address: \"{}\" }}", engine.address()),
+            format!("docker_root: \"{}\"", engine.data_root().display()),
+        )
+    }
+
+    /// Records on standard output, with this `identity` and `tail`; all else as it comes.
+    pub(super) fn bare(identity: String, tail: String) -> Self {
         Self {
             capture: String::new(),
-            identity: format!("docker: {{ address: \"{}\" }}", engine.address()),
-            tail: format!("docker_root: \"{}\"", engine.data_root().display()),
+            identity,
+            tail,
             state: String::new(),
             line: String::new(),
             sinks: "out: { type: console, format: json }".into(),
