@@ -8,6 +8,7 @@ pub mod admin;
 mod backing;
 pub mod doctor;
 mod hold;
+mod lease;
 mod life;
 mod limits;
 mod listing;

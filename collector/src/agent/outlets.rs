@@ -3,12 +3,14 @@
 use std::mem;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{sleep_until, timeout_at};
 
+use super::lease::{Lease, Lessor};
 use crate::buffer::{Buffer, Consumer};
 use crate::config;
 use crate::metrics::Metrics;
@@ -16,6 +18,9 @@ use crate::sink::{self, Settings, Sink, Worker};
 
 /// How long after its deadline a sink's thread may take to end.
 const LAST_STEPS: Duration = Duration::from_secs(1);
+
+/// How long a sink may take to deliver what it has in hand, when another one goes on with its buffer.
+const HAND_OVER: Duration = Duration::from_secs(5);
 
 /// A sink cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +31,11 @@ pub struct Error {
 }
 
 impl Error {
+    fn hung(sink: &config::Sink) -> Self {
+        let source = "its buffer on disk is held by a sink that does not end".into();
+        Self { name: sink.name.clone(), source }
+    }
+
     fn new(sink: &config::Sink, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self { name: sink.name.clone(), source: Box::new(source) }
     }
@@ -46,6 +56,7 @@ struct Outlet {
     sink: config::Sink,
     buffer: Arc<Buffer>,
     worker: Worker,
+    lessor: Lessor,
 }
 
 /// The running sinks.
@@ -80,6 +91,9 @@ impl Outlets {
     /// anything is closed, and if that fails nothing changes. `hand_over` gets the new buffers; whoever pushes closes those
     /// that are not among them.
     ///
+    /// A buffer on disk that stays as it is gets another sink: the old one ends with what it has in hand, and the new one goes
+    /// on from there. Batches wait in the buffer meanwhile.
+    ///
     /// A file whose path stays and whose rules change is let go of first: its new sink is opened when the old one has
     /// delivered what it holds, or `deadline` has come. Batches wait in the new buffer meanwhile.
     pub(super) async fn replace(
@@ -89,31 +103,62 @@ impl Outlets {
         hand_over: impl FnOnce(Vec<Arc<Buffer>>),
     ) -> Result<(), Error> {
         let is_new = |sink: &&config::Sink| self.current.iter().all(|old| old.sink != **sink);
+        let (heirs, others): (Vec<_>, Vec<_>) =
+            sinks.iter().filter(is_new).partition(|sink| self.has_buffer_of(sink));
         let (held, free): (Vec<_>, Vec<_>) =
-            sinks.iter().filter(is_new).partition(|sink| self.holds_file_of(sink));
+            others.into_iter().partition(|sink| self.holds_file_of(sink));
+        let open_free = |sink| {
+            let is_free = !self.holds_file_of(sink);
+            let opened = is_free.then(|| open(sink, &self.metrics)).transpose();
+            opened.map(|opened| (sink, opened))
+        };
+        let heirs: Vec<_> = heirs.into_iter().map(open_free).collect::<Result<_, Error>>()?;
         let started = self.start_all(free.into_iter())?;
         let held = held.into_iter().map(|sink| Ok((sink, self.buffer(sink)?)));
         let held: Vec<_> = held.collect::<Result<_, Error>>()?;
 
         let (kept, gone): (Vec<_>, Vec<_>) =
             mem::take(&mut self.current).into_iter().partition(|old| sinks.contains(&old.sink));
+        let has_heir = |old: &Outlet| heirs.iter().any(|(heir, _)| is_same_buffer(&old.sink, heir));
+        let (testators, gone): (Vec<_>, Vec<_>) = gone.into_iter().partition(has_heir);
         self.current = [kept, started].into_iter().flatten().collect();
         let waiting = held.iter().map(|(_, (buffer, _))| Arc::clone(buffer));
+        let inherited = testators.iter().map(|old| Arc::clone(&old.buffer));
+        let waiting = waiting.chain(inherited);
         hand_over(self.buffers().into_iter().chain(waiting).collect());
         unblock(&gone, deadline);
         self.former.retain(|outlet| !outlet.worker.is_finished());
         self.former.extend(gone);
 
-        for (sink, (buffer, consumer)) in held {
-            let of_file = |outlet: &Outlet| file_of(&outlet.sink) == file_of(sink);
-            let (old, former) = mem::take(&mut self.former).into_iter().partition(of_file);
-            self.former = former;
-            end(old, deadline).await;
-            let opened = open(sink, &self.metrics)?;
+        let mut ready = Vec::new();
+        for ((sink, opened), old) in pair(heirs, testators) {
+            let buffer = Arc::clone(&old.buffer);
+            let consumer = take_back(old, deadline).await.ok_or_else(|| Error::hung(sink))?;
+            ready.push((sink, opened, buffer, consumer));
+        }
+        ready.extend(held.into_iter().map(|(sink, (buffer, end))| (sink, None, buffer, end)));
+        for (sink, opened, buffer, consumer) in ready {
+            let opened = match opened {
+                Some(opened) => opened,
+                None => self.open_after(sink, deadline).await?,
+            };
             let outlet = self.start(sink, opened, buffer, consumer)?;
             self.current.push(outlet);
         }
         Ok(())
+    }
+
+    /// Opens a sink when those that have its file have ended.
+    async fn open_after(
+        &mut self,
+        sink: &config::Sink,
+        deadline: Instant,
+    ) -> Result<Box<dyn Sink>, Error> {
+        let of_file = |outlet: &Outlet| file_of(&outlet.sink) == file_of(sink);
+        let (old, former) = mem::take(&mut self.former).into_iter().partition(of_file);
+        self.former = former;
+        end(old, deadline).await;
+        open(sink, &self.metrics)
     }
 
     /// Waits until every sink has delivered what it holds, or `deadline` has come. Returns how many records are left.
@@ -148,17 +193,27 @@ impl Outlets {
         sink: &config::Sink,
         opened: Box<dyn Sink>,
         buffer: Arc<Buffer>,
-        mut consumer: Consumer,
+        consumer: Consumer,
     ) -> Result<Outlet, Error> {
         let (ended, name) = (self.ended.clone(), sink.name.clone());
+        let (mut lease, lessor) = Lease::of(consumer);
+        let is_asked = lessor.is_asked();
         let report = move |result| {
+            // What it did not deliver, another one does.
+            if is_asked.load(Ordering::Acquire) {
+                return;
+            }
             // Nobody listening: the agent is gone already.
             let _closed = ended.blocking_send(Ended { sink: name, result });
         };
-        let source = move |timeout| consumer.pop(timeout);
+        let source = move |timeout| lease.pop(timeout);
         let worker = Worker::spawn(opened, self.metrics.sink.sink(&sink.name), source, report)
             .map_err(|source| Error::new(sink, source))?;
-        Ok(Outlet { sink: sink.clone(), buffer, worker })
+        Ok(Outlet { sink: sink.clone(), buffer, worker, lessor })
+    }
+
+    fn has_buffer_of(&self, sink: &config::Sink) -> bool {
+        self.current.iter().any(|outlet| is_same_buffer(&outlet.sink, sink))
     }
 
     fn holds_file_of(&self, sink: &config::Sink) -> bool {
@@ -180,6 +235,40 @@ fn file_of(sink: &config::Sink) -> Option<&Path> {
         Settings::Kafka(kafka) => kafka.dead_letters.as_ref().map(|letters| letters.path.as_path()),
         Settings::Console(_) | Settings::Discard => None,
     }
+}
+
+/// Whether one sink can go on with the other's buffer, which outlives it.
+fn is_same_buffer(old: &config::Sink, new: &config::Sink) -> bool {
+    old.buffer.disk.is_some() && (&old.name, &old.buffer) == (&new.name, &new.buffer)
+}
+
+/// Each heir with the one it inherits from.
+fn pair<T>(
+    heirs: Vec<(&config::Sink, T)>,
+    mut testators: Vec<Outlet>,
+) -> Vec<((&config::Sink, T), Outlet)> {
+    let mut pairs = Vec::new();
+    for heir in heirs {
+        if let Some(at) = testators.iter().position(|old| is_same_buffer(&old.sink, heir.0)) {
+            pairs.push((heir, testators.swap_remove(at)));
+        }
+    }
+    pairs
+}
+
+/// Ends a sink with what it has in hand. Its buffer's end; none if it hangs.
+async fn take_back(outlet: Outlet, deadline: Instant) -> Option<Consumer> {
+    let deadline = deadline.min(Instant::now() + HAND_OVER);
+    let Outlet { worker, lessor, .. } = outlet;
+    lessor.ask();
+    worker.stop(deadline);
+    let ended = async {
+        let consumer = lessor.take_back().await?;
+        // Until then it has its file.
+        let _panicked = spawn_blocking(move || worker.join()).await;
+        Some(consumer)
+    };
+    timeout_at((deadline + LAST_STEPS).into(), ended).await.ok()?
 }
 
 /// Whoever pushes closes the buffers that are left behind; one that waits for room in them does not come to it by itself.

@@ -143,6 +143,14 @@ impl Consumer {
             Ends::Disk(consumer) => consumer.pop(timeout),
         }
     }
+
+    /// Another sink goes on: what the last one took and was not done with comes again. Without a disk, it does not.
+    pub fn rewind(&mut self) {
+        match &mut self.0 {
+            Ends::Memory(_) => {}
+            Ends::Disk(consumer) => consumer.rewind(),
+        }
+    }
 }
 
 impl Progress {

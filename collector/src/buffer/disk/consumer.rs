@@ -142,6 +142,14 @@ impl Consumer {
         }
     }
 
+    /// See [`crate::buffer::Consumer::rewind`].
+    pub(in crate::buffer) fn rewind(&mut self) {
+        self.settle();
+        self.books = Books::new(self.shared.settings.max_open_batches);
+        self.reader.rewind();
+        self.shared.advance(|state| state.next = state.delivered);
+    }
+
     fn deliver(
         &mut self,
         sequence: Sequence,

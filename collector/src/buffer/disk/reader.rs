@@ -62,6 +62,11 @@ impl Reader {
         Ok(None)
     }
 
+    /// What is asked for next may be before what was read last.
+    pub(super) fn rewind(&mut self) {
+        self.current = None;
+    }
+
     /// The newest segment that begins at or before `wanted`, or else the oldest.
     fn segment_with(&self, wanted: Sequence) -> Option<Sequence> {
         self.shared.progress(|state| {

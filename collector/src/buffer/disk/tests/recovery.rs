@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Disk, FRAME_BYTES, PROLOGUE_BYTES, drain, push, settle, take};
+use super::{Disk, FRAME_BYTES, LONG, PROLOGUE_BYTES, drain, push, settle, take};
 use crate::buffer::disk::Error;
 
 #[test]
@@ -11,7 +11,7 @@ fn what_was_not_acknowledged_comes_again_before_what_is_new() {
     let (producer, mut consumer) = disk.open();
     push(&producer, 0..6);
     assert_eq!(take(&mut consumer, 2), [0, 1]);
-    let unacknowledged = consumer.pop(super::LONG).unwrap();
+    let unacknowledged = consumer.pop(LONG).unwrap();
     drop((producer, consumer, unacknowledged));
 
     let (producer, mut consumer) = disk.open();
@@ -38,7 +38,7 @@ fn a_batch_acknowledged_out_of_order_comes_again_with_those_before_it() {
     let disk = Disk::new();
     let (producer, mut consumer) = disk.open();
     push(&producer, 0..3);
-    let [first, second] = [(); 2].map(|()| consumer.pop(super::LONG).unwrap());
+    let [first, second] = [(); 2].map(|()| consumer.pop(LONG).unwrap());
     second.receipt.acknowledge();
     drop((producer, consumer, first));
     assert_eq!(drain(disk.open()), [0, 1, 2]);
@@ -180,4 +180,22 @@ fn other_files_are_left_alone() {
     }
     assert_eq!(drain(disk.open()), [0; 0]);
     assert_eq!(disk.path().read_dir().unwrap().count(), 5);
+}
+
+#[test]
+fn another_sink_gets_what_the_last_one_was_not_done_with() {
+    for disk in [Disk::new(), Disk::with_memory_of_one()] {
+        let (producer, mut consumer) = disk.open();
+        push(&producer, 0..4);
+        settle(&producer);
+        assert_eq!(take(&mut consumer, 1), [0]);
+        let left = [(); 2].map(|()| consumer.pop(LONG).unwrap());
+        consumer.rewind();
+        // Too late: they are on their way again.
+        left.into_iter().for_each(|delivery| delivery.receipt.acknowledge());
+        push(&producer, 4..6);
+        assert_eq!(drain((producer, consumer)), [1, 2, 3, 4, 5]);
+        assert_eq!(drain(disk.open()), [0; 0]);
+        assert_eq!(disk.metric("corrupt_bytes"), None);
+    }
 }
