@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use rustix::process::Signal;
 use serde::Deserialize;
 
@@ -183,6 +183,17 @@ fn interrupted(
     Ok(())
 }
 
+/// Before there is a first checkpoint of any line.
+#[test]
+fn the_very_first_one_is_told_to_stop() -> Result<()> {
+    interrupted("first-stopped", 1, 6000, told_to_stop)
+}
+
+#[test]
+fn the_very_first_one_is_killed() -> Result<()> {
+    interrupted("first-killed", 1, 6000, Agent::kill)
+}
+
 #[test]
 fn killed_thirty_times() -> Result<()> {
     interrupted("killed-30", 30, 60_000, Agent::kill)
@@ -190,13 +201,15 @@ fn killed_thirty_times() -> Result<()> {
 
 #[test]
 fn told_to_stop_ten_times() -> Result<()> {
-    interrupted("stopped-10", 10, 20_000, |mut agent| {
-        agent.signal(Signal::TERM)?;
-        // One that is not ready yet may not know the signal: it ends by it.
-        let status = agent.ended()?;
-        anyhow::ensure!(status.code().is_none_or(|code| code == 0), "it ended with {status}");
-        Ok(())
-    })
+    interrupted("stopped-10", 10, 20_000, told_to_stop)
+}
+
+fn told_to_stop(mut agent: Agent) -> Result<()> {
+    agent.signal(Signal::TERM)?;
+    // One that is not ready yet may not know the signal: it ends by it.
+    let status = agent.ended()?;
+    ensure!(status.code().is_none_or(|code| code == 0), "it ended with {status}");
+    Ok(())
 }
 
 /// What is written meanwhile is more than the ring has room for. It comes from the log files, once.

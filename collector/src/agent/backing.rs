@@ -65,6 +65,11 @@ impl Backing {
         self.log.is_some()
     }
 
+    /// If it is not open, it is looked for at the next occasion.
+    pub(super) const fn make_due(&mut self) {
+        self.looked = None;
+    }
+
     /// Whether there is a log that is open.
     pub(super) const fn is_open(&self) -> bool {
         self.log.is_some()

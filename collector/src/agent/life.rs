@@ -310,6 +310,12 @@ impl Life {
         false
     }
 
+    /// Whatever is done now and then is done at the next occasion.
+    pub(super) const fn make_due(&mut self) {
+        self.anchored = None;
+        self.backing.make_due();
+    }
+
     /// Looks where in the log the captured lines are. `drained`: what was written before it has been pushed.
     pub(super) fn anchor(&mut self, drained: Timestamp, logs: &Logs, output: &Output<'_>) {
         let was_open = self.backing.is_open();
@@ -335,10 +341,16 @@ impl Life {
             lines.retain(|line| line.time < drained);
             stream.seam.observe(lines, still, output.now);
         }
-        // A stream of which nothing was captured since its anchor has nothing in what was seen of the log either.
+        // A stream of which nothing was captured since its anchor has nothing in what was seen of the log either; unless a
+        // write is about to return whose bytes have gone all the way to the log.
         let seen = lines.iter().flatten().map(|line| line.cut).max();
-        for stream in self.streams.iter_mut().filter(|stream| !stream.seam.is_reading()) {
-            if let Some(cut) = seen.filter(|_| !stream.has_open_line()) {
+        for (stream, own) in self.streams.iter_mut().zip(&lines) {
+            let anchored = stream.seam.anchor().map(|anchor| anchor.cut);
+            let is_ahead = own.last().is_some_and(|newest| Some(newest.cut) > anchored);
+            if stream.seam.is_reading() || stream.has_open_line() || is_ahead {
+                continue;
+            }
+            if let Some(cut) = seen {
                 stream.seam.advance(cut);
             }
         }

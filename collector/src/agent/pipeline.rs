@@ -118,7 +118,7 @@ impl Pipeline {
             }
         }
         if let Some(detached) = self.detached {
-            self.with_output(|table, output| table.anchor(detached, output));
+            self.with_output(|table, output| table.anchor_last(detached, output));
         }
         self.with_output(Table::finish);
         if let Some(keeper) = &mut self.keeper {

@@ -320,6 +320,12 @@ impl Table {
         }
     }
 
+    /// The same when the agent ends: however few lines they are, and in logs too that were not there when they were looked for.
+    pub(super) fn anchor_last(&mut self, drained: Timestamp, output: &mut Output<'_>) {
+        self.lives.values_mut().for_each(Life::make_due);
+        self.anchor(drained, output);
+    }
+
     /// Up to where each stream is handed on, as far as its log tells.
     pub(super) fn checkpoint(&self) -> Vec<StreamCheckpoint> {
         let lives = self.lives.values().chain(self.logged.values());
