@@ -51,7 +51,7 @@ pub struct FileId {
     pub reserved: u32,
 }
 
-/// Bytes and writes of one stream. Written = captured + lost, for both.
+/// Bytes and writes of one stream. Written = captured + referred + lost, for both.
 #[repr(C)]
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
@@ -65,6 +65,10 @@ pub struct Counters {
     pub captured_bytes: u64,
     /// Calls whose every byte was handed to the ring.
     pub captured_writes: u64,
+    /// Bytes that the ring has the place of, not the bytes: user space reads them from the file that they came from.
+    pub referred_bytes: u64,
+    /// Calls that brought those.
+    pub referred_writes: u64,
     /// Bytes lost, for any reason.
     pub lost_total_bytes: u64,
     /// Bytes lost, by [`LossReason`].
@@ -105,7 +109,7 @@ pub struct Container {
     pub streams: [Counters; STREAMS],
 }
 
-const _: () = assert!(size_of::<Container>() == 64 + 32 + 16 + 8 + 2 * 120);
+const _: () = assert!(size_of::<Container>() == 64 + 32 + 16 + 8 + 2 * 136);
 
 impl Container {
     /// A container with this id, of which nothing was seen yet.
@@ -116,6 +120,8 @@ impl Container {
             written_writes: 0,
             captured_bytes: 0,
             captured_writes: 0,
+            referred_bytes: 0,
+            referred_writes: 0,
             lost_total_bytes: 0,
             lost_bytes: [0; LossReason::ALL.len()],
             lost_writes: [0; LossReason::ALL.len()],

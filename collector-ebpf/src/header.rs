@@ -14,8 +14,9 @@ pub const RECORD_BYTES: usize = size_of::<Header>() + CHUNK_BYTES;
 pub enum Kind {
     /// Bytes of a completed write follow.
     Write = 1,
-    /// `written_bytes` reached the stream by a call that has no user buffer (sendfile, splice, tee, vmsplice,
-    /// `copy_file_range`): nothing to copy, only a range to report.
+    /// `written_bytes` reached the stream by a call that has no user buffer (sendfile, splice, tee, vmsplice): nothing to
+    /// copy. Where they are known to have come from a regular file, (`device`, `inode`) is that file, `position` where in it
+    /// they begin, and `tgid` had it open as `fd`; else `inode` is 0.
     Unseen = 2,
     /// A regular file was written that was not seen before: (`device`, `inode`), `tgid` and `fd` tell where to look.
     Discovery = 3,

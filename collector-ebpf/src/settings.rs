@@ -32,6 +32,12 @@ pub struct Offsets {
     pub inode_sb: u32,
     /// `super_block.s_dev`
     pub sb_dev: u32,
+    /// `super_block.s_magic`
+    pub sb_magic: u32,
+    /// `super_block.s_user_ns`
+    pub sb_user_ns: u32,
+    /// `user_namespace.level`
+    pub user_ns_level: u32,
     /// `kiocb.ki_filp`
     pub kiocb_file: u32,
     /// `iov_iter.iter_type`; `type` up to 5.13

@@ -24,6 +24,7 @@ mod lines;
 mod logs;
 mod metrics;
 mod outage;
+mod read_back;
 mod reload;
 mod restart;
 mod rotation;

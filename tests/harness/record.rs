@@ -22,7 +22,7 @@ pub(crate) struct Record {
     /// By which duplicates are known.
     #[serde(rename = "log.record.uid")]
     pub(crate) uid: String,
-    /// `ebpf` or `tail`
+    /// `ebpf`, `readback` or `tail`
     #[serde(rename = "log.capture.mode")]
     pub(crate) mode: String,
     /// Bytes of the line are missing.

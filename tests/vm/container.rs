@@ -60,7 +60,8 @@ impl Container {
         self.cgroup
     }
 
-    /// Starts the workload as its entry point, with these as stdout and stderr.
+    /// Starts the workload as its entry point, with these as stdout and stderr. Its stdin is empty, and ends when the test
+    /// waits for it.
     pub(crate) fn start(&self, command: &[&str], streams: [Stdio; 2]) -> Result<Child> {
         self.spawn(&[&["workload"], command].concat(), streams)
     }
@@ -91,7 +92,7 @@ impl Container {
         let mut program = Command::new(current_exe()?);
         program.arg("enter").arg(&self.path).args(command);
         program
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(stdout)
             .stderr(stderr)
             .spawn()
@@ -127,7 +128,7 @@ impl Drop for Container {
 }
 
 /// Reads everything that a process writes, and waits for it.
-fn finish(child: Child) -> Result<Output> {
+pub(crate) fn finish(child: Child) -> Result<Output> {
     let output = child.wait_with_output()?;
     ensure!(
         output.status.success(),

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use collector::capture::{Backend, Capture, Event, Metrics, Settings};
+use collector::capture::{Backend, Capture, Control, Event, Metrics, Settings};
 use collector::record::CgroupId;
 use collector_ebpf::Counters;
 
@@ -12,7 +12,7 @@ use crate::skipped;
 use crate::stage::Outcome;
 
 /// How long the last record of a container may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Records taken at once.
 const BATCH: usize = 4096;
 
@@ -30,6 +30,10 @@ pub(crate) struct Seen {
     pub(crate) bytes: [Vec<u8>; 2],
     /// Bytes that went by without a buffer, by stream: those that were told of, one by one.
     pub(crate) unseen: [Vec<u64>; 2],
+    /// How many of those were said to come from a file.
+    pub(crate) ranged_bytes: [u64; 2],
+    /// How many of those were read there, and are in `bytes`.
+    pub(crate) read_back_bytes: [u64; 2],
     /// The kernel's counts, by stream.
     pub(crate) counters: [Counters; 2],
     /// The container's id, as the probe read it from the cgroup's name.
@@ -50,13 +54,27 @@ impl Observer {
 
     /// Removes the container, which has no process any more, and gives what was seen of it.
     pub(crate) fn collect(&mut self, container: &Container) -> Result<Seen> {
+        self.collect_on(container, Seen::default())
+    }
+
+    /// What is seen of a container until it wrote something without a buffer, or time is up.
+    pub(crate) fn watch(&mut self, container: &Container) -> Seen {
+        let mut seen = Seen::default();
+        let end = Instant::now() + PATIENCE;
+        while seen.unseen.iter().all(Vec::is_empty) && Instant::now() < end {
+            self.drain(container.cgroup(), &mut seen);
+        }
+        seen
+    }
+
+    /// As [`Self::collect`], for a container of which something was seen already.
+    pub(crate) fn collect_on(&mut self, container: &Container, mut seen: Seen) -> Result<Seen> {
         container.remove()?;
         let cgroup = container.cgroup();
-        let mut seen = Seen::default();
         let end = Instant::now() + PATIENCE;
         // Where the ring was full, the end was not told: it is in the map, and the ring holds nothing more.
         while !seen.told[1] {
-            let drained = self.capture.reader.drain(BATCH, |event| seen.take(cgroup, &event));
+            let drained = self.drain(cgroup, &mut seen);
             if drained == 0 && (self.is_gone(cgroup) || Instant::now() > end) {
                 break;
             }
@@ -88,19 +106,32 @@ impl Observer {
         self.capture.control.watched(cgroup).is_some()
     }
 
+    fn drain(&mut self, cgroup: CgroupId, seen: &mut Seen) -> usize {
+        let Capture { reader, control, .. } = &mut self.capture;
+        reader.drain(BATCH, |event| seen.take(cgroup, &event, control))
+    }
+
     fn is_gone(&self, cgroup: CgroupId) -> bool {
         self.capture.control.watched(cgroup).is_none_or(|watched| watched.gone)
     }
 }
 
 impl Seen {
-    fn take(&mut self, wanted: CgroupId, event: &Event<'_>) {
+    fn take(&mut self, wanted: CgroupId, event: &Event<'_>, control: &Control) {
         match *event {
             Event::Chunk { cgroup, chunk, .. } if cgroup == wanted => {
                 self.bytes[chunk.stream.index()].extend(chunk.payload);
             }
-            Event::Unseen { cgroup, stream, bytes, .. } if cgroup == wanted => {
-                self.unseen[stream.index()].push(bytes);
+            Event::Unseen { cgroup, chunk, range, .. } if cgroup == wanted => {
+                let at = chunk.stream.index();
+                let unseen_bytes = u64::from(chunk.write_bytes);
+                self.unseen[at].push(unseen_bytes);
+                if let Some(range) = range {
+                    let bytes = range.read(unseen_bytes, |piece| self.bytes[at].extend(piece));
+                    control.count_referred(cgroup, chunk.stream, bytes, unseen_bytes - bytes);
+                    self.ranged_bytes[at] += unseen_bytes;
+                    self.read_back_bytes[at] += bytes;
+                }
             }
             Event::Created(cgroup) if cgroup == wanted => self.told[0] = true,
             Event::Gone(cgroup) if cgroup == wanted => self.told[1] = true,
@@ -135,7 +166,7 @@ impl Seen {
             ensure!(
                 counters.written_bytes == counters.captured_bytes + lost
                     && counters.written_writes == counters.captured_writes + lost_writes
-                    && lost == counters.lost_total_bytes,
+                    && lost >= counters.lost_total_bytes,
                 "the counters do not add up: {counters:?}"
             );
         }

@@ -19,6 +19,13 @@ pub(super) fn captured(counters: &mut Counters, bytes: u64) {
     add(&mut counters.captured_bytes, bytes);
 }
 
+/// The place of all of a call's `bytes` is in the ring.
+#[inline(always)]
+pub(super) fn referred(counters: &mut Counters, bytes: u64) {
+    add(&mut counters.referred_bytes, bytes);
+    add(&mut counters.referred_writes, 1);
+}
+
 /// `bytes` did not get into the ring.
 #[inline(always)]
 pub(super) fn lost(counters: &mut Counters, bytes: u64, reason: LossReason) {

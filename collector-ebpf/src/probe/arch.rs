@@ -7,19 +7,30 @@ pub(super) enum Call {
     Buffer,
     /// `(fd, iovec, count)`
     Vector,
-    /// No user buffer; the descriptor written to is this argument, counted from 0.
-    Unseen(usize),
+    /// No user buffer.
+    Unseen(Moved),
+}
+
+/// Arguments of a call that moves bytes from one descriptor to another, counted from 0.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Moved {
+    /// The descriptor written to.
+    pub to: usize,
+    /// The descriptor read from, and the address of the position in it, where that may be a file.
+    pub from: Option<(usize, usize)>,
 }
 
 /// The call of a number, if it writes. `arch/x86/entry/syscalls/syscall_64.tbl`
 #[inline(always)]
 pub(super) fn call(number: u64) -> Option<Call> {
     Some(match number {
-        1 | 18 => Call::Buffer,         // write, pwrite64
-        20 | 296 | 328 => Call::Vector, // writev, pwritev, pwritev2
-        40 | 278 => Call::Unseen(0),    // sendfile64, vmsplice
-        276 => Call::Unseen(1),         // tee
-        275 | 326 => Call::Unseen(2),   // splice, copy_file_range
+        1 | 18 => Call::Buffer,                                   // write, pwrite64
+        20 | 296 | 328 => Call::Vector,                           // writev, pwritev, pwritev2
+        40 => Call::Unseen(Moved { to: 0, from: Some((1, 2)) }),  // sendfile64
+        275 => Call::Unseen(Moved { to: 2, from: Some((0, 1)) }), // splice
+        276 => Call::Unseen(Moved { to: 1, from: None }),         // tee
+        278 => Call::Unseen(Moved { to: 0, from: None }),         // vmsplice
+        326 => Call::Unseen(Moved { to: 2, from: None }),         // copy_file_range
         _ => return None,
     })
 }

@@ -7,6 +7,7 @@ use collector_ebpf::NodeCounter;
 use super::account;
 use super::copy::{self, Slot, Source, Write};
 use super::file::File;
+use super::file_range::FileRange;
 use super::iterator::UserIterator;
 use super::maps::CALLS;
 use super::stream::{self, Stream};
@@ -19,19 +20,21 @@ pub(super) struct Call {
     iterator: UserIterator,
     /// Not 0: the bytes are where `iterator` says, else nowhere in the writer's memory.
     has_bytes: u64,
+    /// Where they are then.
+    range: FileRange,
 }
 
 /// The current thread enters a function that writes to `file`, from the `struct iov_iter` at `iterator`.
 #[inline(always)]
 pub(super) fn writes(file: impl FnOnce() -> Option<File>, iterator: u64) {
-    enter(file, |_| true, || UserIterator::read(iterator));
+    enter(file, |_| true, || UserIterator::read(iterator), || FileRange::NONE);
 }
 
 /// The current thread enters a function that moves bytes into `file` without a buffer of the caller's. Only pipes: into
-/// anything else they come by a function that [`writes`] follows.
+/// anything else they come by a function that [`writes`] follows. `range`: where they come from.
 #[inline(always)]
-pub(super) fn moves(file: impl FnOnce() -> Option<File>) {
-    enter(file, File::is_fifo, || None);
+pub(super) fn moves(file: impl FnOnce() -> Option<File>, range: impl FnOnce() -> FileRange) {
+    enter(file, File::is_fifo, || None, range);
 }
 
 #[inline(always)]
@@ -39,6 +42,7 @@ fn enter(
     file: impl FnOnce() -> Option<File>,
     is_wanted: impl FnOnce(File) -> bool,
     iterator: impl FnOnce() -> Option<UserIterator>,
+    range: impl FnOnce() -> FileRange,
 ) {
     let Some(root) = stream::root_of_current() else { return };
     let thread = bpf_get_current_pid_tgid();
@@ -54,6 +58,7 @@ fn enter(
         stream,
         has_bytes: u64::from(iterator.is_some()),
         iterator: iterator.unwrap_or(UserIterator::NONE),
+        range: range(),
     };
     if CALLS.insert(thread, call, 0).is_err() {
         account::node(NodeCounter::CallsFull);
@@ -73,7 +78,7 @@ pub(super) fn left(result: i64) {
     let Some(container) = stream::container(call.stream.root) else { return };
     let write = Write::new(&call.stream, Slot::First, result as u64);
     let source = if call.has_bytes == 0 {
-        Source::Unseen
+        Source::Unseen(call.range)
     } else {
         call.iterator.source(write.written_bytes)
     };

@@ -5,9 +5,12 @@ use aya_ebpf::helpers::{
     bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_uid_gid,
     bpf_probe_read_user as read_user,
 };
-use collector_ebpf::{CHUNK_BYTES, Container, FileId, Header, Kind, LossReason, StreamTag};
+use collector_ebpf::{
+    CHUNK_BYTES, Container, Counters, FileId, Header, Kind, LossReason, StreamTag,
+};
 
 use super::account;
+use super::file_range::FileRange;
 use super::first_loss::FirstLoss;
 use super::kernel::{read, settings};
 use super::maps::{CONTAINERS, SCRATCH, Scratch};
@@ -61,17 +64,17 @@ pub(super) enum Source {
     KernelVector { address: u64, segments: u64, skip_bytes: u64, bytes: u64 },
     /// Where they were is not known any more.
     Unreadable,
-    /// They were never in the writer's memory.
-    Unseen,
+    /// They were never in the writer's memory, but there, if that is known.
+    Unseen(FileRange),
 }
 
 /// Copies the write into records and counts it.
 #[inline(always)]
 pub(super) fn run(container: *mut Container, write: &Write, source: Source) {
     // References are made anew around the walk, which makes its own of the same memory.
-    if let Source::Unseen = source {
+    if let Source::Unseen(range) = source {
         // SAFETY: the entry lives at least as long as a process in its cgroup.
-        report_unseen(unsafe { &mut *container }, write);
+        report_unseen(unsafe { &mut *container }, write, &range);
         return;
     }
     // SAFETY: as above.
@@ -107,7 +110,7 @@ pub(super) fn run(container: *mut Container, write: &Write, source: Source) {
             [scratch.walk.is_kernel, scratch.walk.skip_bytes] = [1, skip_bytes];
             walk(container, write)
         }
-        Source::Unreadable | Source::Unseen => return,
+        Source::Unreadable | Source::Unseen(_) => return,
     };
     // SAFETY: as above.
     let counters = unsafe { &mut (*container).streams[write.stream as usize] };
@@ -127,28 +130,48 @@ fn scratch(slot: u32) -> Option<&'static mut Scratch> {
 }
 
 /// Reports a write whose bytes were never in user memory. The record costs like one with bytes: such calls are cheap.
+///
+/// Where they came from a file, they are lost only if nobody hears of it: it may be read, and at once, before the writer is
+/// gone with its descriptors.
 #[inline(always)]
-fn report_unseen(container: &mut Container, write: &Write) {
+fn report_unseen(container: &mut Container, write: &Write, range: &FileRange) {
     let counters = &mut container.streams[write.stream as usize];
     account::written(counters, write.written_bytes);
-    account::lost(counters, write.written_bytes, LossReason::Unseen);
-    account::finished(counters, FirstLoss::new(LossReason::Unseen));
+    if !range.is_known() {
+        lose_unseen(counters, write.written_bytes);
+    }
     let lost_bytes = counters.lost_total_bytes;
     let (unread_bytes, now_ns) = (ring::unread_bytes(), ring::now_ns());
-    if !ring::may_add(&mut container.bucket, unread_bytes, size_of::<Header>() as u64, now_ns) {
-        // The stream's next record says that bytes were lost before it.
-        return;
+    // If not, the stream's next record says that bytes were lost before it.
+    let is_announced =
+        ring::may_add(&mut container.bucket, unread_bytes, size_of::<Header>() as u64, now_ns) && {
+            let wake = if range.is_known() { ring::WAKE } else { ring::wake(unread_bytes) };
+            ring::announce(Kind::Unseen, wake, |header| {
+                header.cgroup_id = write.root;
+                header.lost_bytes = lost_bytes;
+                header.inode = range.file.inode;
+                header.device = range.file.device;
+                header.position = range.position;
+                header.written_bytes = saturate(write.written_bytes);
+                header.fd = range.fd as i32;
+                header.stream = write.stream as u8;
+                fill_writer(header);
+            })
+        };
+    if range.is_known() {
+        let counters = &mut container.streams[write.stream as usize];
+        if is_announced {
+            account::referred(counters, write.written_bytes);
+        } else {
+            lose_unseen(counters, write.written_bytes);
+        }
     }
-    ring::announce(Kind::Unseen, ring::wake(unread_bytes), |header| {
-        header.cgroup_id = write.root;
-        header.lost_bytes = lost_bytes;
-        header.inode = write.id.inode;
-        header.device = write.id.device;
-        header.written_bytes = saturate(write.written_bytes);
-        header.fd = write.fd;
-        header.stream = write.stream as u8;
-        fill_writer(header);
-    });
+}
+
+#[inline(always)]
+fn lose_unseen(counters: &mut Counters, bytes: u64) {
+    account::lost(counters, bytes, LossReason::Unseen);
+    account::finished(counters, FirstLoss::new(LossReason::Unseen));
 }
 
 /// Says who writes.

@@ -1,5 +1,7 @@
 //! From a file descriptor of the current task to the object behind it.
 
+use core::ptr;
+
 use collector_ebpf::FileId;
 
 use super::kernel::{current_task, field, has_typed_task, offsets, read};
@@ -8,6 +10,22 @@ const S_IFMT: u16 = 0o170_000;
 const S_IFIFO: u16 = 0o010_000;
 const S_IFCHR: u16 = 0o020_000;
 const S_IFREG: u16 = 0o100_000;
+
+/// File systems that answer by themselves: no process, and no other machine, can keep a reader of them waiting.
+/// `include/uapi/linux/magic.h`: ext2 to ext4, XFS, Btrfs, tmpfs, overlay, squashfs, erofs, f2fs.
+const OWN_MAGICS: [u64; 8] = [
+    0xef53,
+    0x5846_5342,
+    0x9123_683e,
+    0x0102_1994,
+    0x794c_7630,
+    0x7371_7368,
+    0xe0f5_e1e2,
+    0xf2f5_2010,
+];
+
+/// Descriptors of a process that are looked through for an open file.
+const SOUGHT_DESCRIPTORS: u64 = 64;
 
 /// Majors of terminals' slave ends. Documentation/admin-guide/devices.txt
 const PTS_MAJORS: core::ops::RangeInclusive<u32> = 136..=143;
@@ -57,6 +75,28 @@ impl File {
         Some(FileId { inode: self.inode_number()?, device: self.device()?, reserved: 0 })
     }
 
+    /// The descriptor that the current task has it open as, if it is one of the first.
+    #[inline(always)]
+    pub(super) fn descriptor(self) -> Option<u64> {
+        // A function's argument that the verifier knows as a pointer is no number to it until it was read from memory.
+        let file = self.file;
+        let fd = descriptor_of(read(ptr::from_ref(&file) as u64, 0)?);
+        (fd < SOUGHT_DESCRIPTORS).then_some(fd)
+    }
+
+    /// Whether it is on a file system that this kernel itself keeps, mounted by the node's root: whoever reads it waits for a disk at
+    /// most.
+    #[inline(always)]
+    pub(super) fn is_of_this_node(self) -> bool {
+        let Some(superblock) = read::<u64>(self.inode, offsets().get(|o| &o.inode_sb)) else {
+            return false;
+        };
+        let magic: Option<u64> = read(superblock, offsets().get(|o| &o.sb_magic));
+        let namespace: Option<u64> = read(superblock, offsets().get(|o| &o.sb_user_ns));
+        let level = namespace.and_then(|it| read::<u32>(it, offsets().get(|o| &o.user_ns_level)));
+        level == Some(0) && magic.is_some_and(|magic| OWN_MAGICS.contains(&magic))
+    }
+
     /// Its position.
     #[inline(always)]
     pub(super) fn position(self) -> u64 {
@@ -92,6 +132,20 @@ impl File {
     fn mode(self) -> u16 {
         read(self.inode, offsets().get(|o| &o.inode_mode)).unwrap_or(0)
     }
+}
+
+/// The first descriptor that the current task has the `struct file` at this address open as; [`SOUGHT_DESCRIPTORS`] if that
+/// is none of the first. A global function, as [`super::copy`] has one: the verifier looks at it by itself.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn descriptor_of(file: u64) -> u64 {
+    let Some((descriptors, limit)) = table::<false>() else { return SOUGHT_DESCRIPTORS };
+    for fd in 0..SOUGHT_DESCRIPTORS {
+        if fd < u64::from(limit) && read::<u64>(descriptors + fd * 8, 0) == Some(file) {
+            return fd;
+        }
+    }
+    SOUGHT_DESCRIPTORS
 }
 
 /// The address of the current task's descriptors, and how many there are.

@@ -5,6 +5,7 @@ use collector_ebpf::NodeCounter;
 use super::account;
 use super::copy::{self, Slot, Source, Write};
 use super::file::File;
+use super::file_range::FileRange;
 use super::iterator::UserIterator;
 use super::kernel::{offsets, read};
 use super::stream::{self, Stream};
@@ -20,7 +21,7 @@ pub(super) fn wrote(slot: Slot, kiocb: u64, iterator: u64, result: i64) {
     let Some((stream, container)) = Stream::of_current(root, file) else { return };
     let write = Write::new(&stream, slot, result as u64);
     let source = match UserIterator::read(iterator) {
-        None => Source::Unseen,
+        None => Source::Unseen(FileRange::NONE),
         Some(end) => match end.rewind(write.written_bytes) {
             None => Source::Unreadable,
             Some(start) => start.source(write.written_bytes),
@@ -30,9 +31,13 @@ pub(super) fn wrote(slot: Slot, kiocb: u64, iterator: u64, result: i64) {
 }
 
 /// Bytes have come into `file` without a buffer of the caller's. Only pipes: into anything else they come by a function
-/// that [`wrote`] follows.
+/// that [`wrote`] follows. `range`: where they came from, as so many bytes ago.
 #[inline(always)]
-pub(super) fn moved(file: impl FnOnce() -> Option<File>, result: i64) {
+pub(super) fn moved(
+    file: impl FnOnce() -> Option<File>,
+    range: impl FnOnce(u64) -> FileRange,
+    result: i64,
+) {
     if !stream::has_written(result) {
         return;
     }
@@ -45,7 +50,8 @@ pub(super) fn moved(file: impl FnOnce() -> Option<File>, result: i64) {
         return;
     }
     let Some((stream, container)) = Stream::of_current(root, file) else { return };
-    copy::run(container, &Write::new(&stream, Slot::First, result as u64), Source::Unseen);
+    let source = Source::Unseen(range(result as u64));
+    copy::run(container, &Write::new(&stream, Slot::First, result as u64), source);
 }
 
 /// What a `struct kiocb` writes to.

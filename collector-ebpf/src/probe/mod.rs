@@ -7,6 +7,7 @@ mod arch;
 mod call;
 mod copy;
 mod file;
+mod file_range;
 mod first_loss;
 mod function;
 mod iterator;
@@ -22,6 +23,7 @@ use aya_ebpf::programs::{BtfTracePointContext, FExitContext, ProbeContext, RetPr
 
 use self::copy::Slot;
 use self::file::File;
+use self::file_range::FileRange;
 
 /// Every system call's return: `(struct pt_regs *regs, long ret)`. Calls of no interest leave after two comparisons.
 #[btf_tracepoint(function = "sys_exit")]
@@ -91,28 +93,33 @@ fn tty_write(ctx: FExitContext) -> i32 {
 /// `ssize_t do_splice(struct file *in, loff_t *off_in, struct file *out, loff_t *off_out, size_t len, unsigned flags)`
 #[fexit]
 fn do_splice(ctx: FExitContext) -> i32 {
-    function::moved(|| File::at(ctx.arg(2)), ctx.arg(6));
+    let range = |bytes| FileRange::of(File::at(ctx.arg(0)), None, ctx.arg(1), bytes);
+    function::moved(|| File::at(ctx.arg(2)), range, ctx.arg(6));
     0
 }
 
 /// `ssize_t do_tee(struct file *in, struct file *out, size_t len, unsigned flags)`
 #[fexit]
 fn do_tee(ctx: FExitContext) -> i32 {
-    function::moved(|| File::at(ctx.arg(1)), ctx.arg(4));
+    function::moved(|| File::at(ctx.arg(1)), |_| FileRange::NONE, ctx.arg(4));
     0
 }
 
 /// `ssize_t do_sendfile(int out_fd, int in_fd, loff_t *ppos, size_t count, loff_t max)`
 #[fexit]
 fn do_sendfile(ctx: FExitContext) -> i32 {
-    function::moved(|| File::of_current(ctx.arg::<u64>(0) & 0xffff_ffff), ctx.arg(5));
+    let range = |bytes| {
+        let from = ctx.arg::<u64>(1) & 0xffff_ffff;
+        FileRange::of(File::of_current(from), Some(from), ctx.arg(2), bytes)
+    };
+    function::moved(|| File::of_current(ctx.arg::<u64>(0) & 0xffff_ffff), range, ctx.arg(5));
     0
 }
 
 /// `long __x64_sys_vmsplice(const struct pt_regs *regs)`: no function below it can be hooked.
 #[fexit]
 fn vmsplice(ctx: FExitContext) -> i32 {
-    function::moved(|| system_call::first_file(ctx.arg(0)), ctx.arg(1));
+    function::moved(|| system_call::first_file(ctx.arg(0)), |_| FileRange::NONE, ctx.arg(1));
     0
 }
 
@@ -128,28 +135,39 @@ fn enter_write(ctx: ProbeContext) -> u32 {
 /// Entry of what `do_splice` sees the return of.
 #[kprobe]
 fn enter_splice(ctx: ProbeContext) -> u32 {
-    call::moves(|| File::at(ctx.arg(2)?));
+    let range = || match (ctx.arg(0), ctx.arg(1)) {
+        (Some(from), Some(position)) => FileRange::of(File::at(from), None, position, 0),
+        _ => FileRange::NONE,
+    };
+    call::moves(|| File::at(ctx.arg(2)?), range);
     0
 }
 
 /// Entry of what `do_tee` sees the return of.
 #[kprobe]
 fn enter_tee(ctx: ProbeContext) -> u32 {
-    call::moves(|| File::at(ctx.arg(1)?));
+    call::moves(|| File::at(ctx.arg(1)?), || FileRange::NONE);
     0
 }
 
 /// Entry of what `do_sendfile` sees the return of.
 #[kprobe]
 fn enter_sendfile(ctx: ProbeContext) -> u32 {
-    call::moves(|| File::of_current(ctx.arg::<u64>(0)? & 0xffff_ffff));
+    let range = || match (ctx.arg::<u64>(1), ctx.arg(2)) {
+        (Some(from), Some(position)) => {
+            let from = from & 0xffff_ffff;
+            FileRange::of(File::of_current(from), Some(from), position, 0)
+        }
+        _ => FileRange::NONE,
+    };
+    call::moves(|| File::of_current(ctx.arg::<u64>(0)? & 0xffff_ffff), range);
     0
 }
 
 /// Entry of what `vmsplice` sees the return of.
 #[kprobe]
 fn enter_vmsplice(ctx: ProbeContext) -> u32 {
-    call::moves(|| system_call::first_file(ctx.arg(0)?));
+    call::moves(|| system_call::first_file(ctx.arg(0)?), || FileRange::NONE);
     0
 }
 

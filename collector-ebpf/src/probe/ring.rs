@@ -72,14 +72,16 @@ pub(super) fn put(scratch: &mut Scratch, payload_bytes: u64, unread_bytes: u64) 
 /// The flag that wakes the reader at once.
 pub(super) const WAKE: u64 = BPF_RB_FORCE_WAKEUP as u64;
 
-/// Puts a record without payload that tells user space of an event.
+/// Puts a record without payload that tells user space of an event. Whether there was room for it.
 #[inline(always)]
-pub(super) fn announce(kind: Kind, wake: u64, fill: impl FnOnce(&mut Header)) {
+pub(super) fn announce(kind: Kind, wake: u64, fill: impl FnOnce(&mut Header)) -> bool {
     let mut header = Header { time_ns: now_ns(), kind: kind as u8, ..Header::default() };
     fill(&mut header);
-    if RING.output::<[u8]>(header.as_bytes(), wake).is_err() {
+    let is_announced = RING.output::<[u8]>(header.as_bytes(), wake).is_ok();
+    if !is_announced {
         account::node(NodeCounter::EventLost);
     }
+    is_announced
 }
 
 /// The flag for the next record: who sleeps for one tick is woken by a filling ring, who sleeps for long by anything.

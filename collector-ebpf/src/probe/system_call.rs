@@ -6,6 +6,7 @@ use super::account;
 use super::arch::{self, Call};
 use super::copy::{self, Slot, Source, Write};
 use super::file::File;
+use super::file_range::FileRange;
 use super::kernel::{current_task, field, has_typed_task, offsets, read};
 use super::maps::FILES;
 use super::ring;
@@ -37,7 +38,7 @@ pub(super) fn returned(registers: *const u64, result: i64) {
     let descriptor = register(
         arch::ARGUMENTS[match call {
             Call::Buffer | Call::Vector => 0,
-            Call::Unseen(argument) => argument,
+            Call::Unseen(moved) => moved.to,
         }],
     ) & 0xffff_ffff;
     let Some(file) = File::of_current(descriptor) else {
@@ -58,7 +59,14 @@ pub(super) fn returned(registers: *const u64, result: i64) {
     let source = match call {
         Call::Buffer => Source::Buffer { address, bytes: count },
         Call::Vector => Source::Vector { address, segments: count },
-        Call::Unseen(_) => Source::Unseen,
+        Call::Unseen(moved) => Source::Unseen(match moved.from {
+            None => FileRange::NONE,
+            Some((from, position)) => {
+                let from = register(arch::ARGUMENTS[from]) & 0xffff_ffff;
+                let position = register(arch::ARGUMENTS[position]);
+                FileRange::of(File::of_current(from), Some(from), position, written_bytes)
+            }
+        }),
     };
     copy::run(container, &write, source);
 }
@@ -76,7 +84,7 @@ fn discover(container: &mut Container, root: u64, descriptor: u64, file: File, i
         return;
     }
     let _full = FILES.insert(id, 1, 0);
-    ring::announce(Kind::Discovery, ring::wake(unread_bytes), |header| {
+    let _counted = ring::announce(Kind::Discovery, ring::wake(unread_bytes), |header| {
         header.cgroup_id = root;
         header.inode = id.inode;
         header.device = id.device;

@@ -122,6 +122,20 @@ impl Life {
         output: &mut Output<'_>,
     ) {
         let lost_before_bytes = self.streams[stream.index()].lost_before(lost_bytes);
+        if lost_before_bytes > 0 {
+            self.lose_bytes(stream, lost_before_bytes, time, logs, output);
+        }
+    }
+
+    /// So many bytes of a stream were lost just now.
+    pub(super) fn lose_bytes(
+        &mut self,
+        stream: Stream,
+        lost_before_bytes: u64,
+        time: Timestamp,
+        logs: Option<&Logs>,
+        output: &mut Output<'_>,
+    ) {
         let chunk = Chunk {
             stream,
             mode: Mode::Ebpf,
@@ -134,7 +148,6 @@ impl Life {
             payload: &[],
         };
         match &mut self.identity {
-            _ if lost_before_bytes == 0 => {}
             Identity::Known(_) => self.push_after_loss(&chunk, logs, output),
             Identity::Waiting(hold) => hold.lose(&chunk),
         }

@@ -191,8 +191,11 @@ impl Pipeline {
             Event::Discovery { .. } => {
                 metrics.discovered_files.inc();
             }
-            Event::Unseen { cgroup, stream, lost_bytes, .. } => {
-                table.lose(cgroup, stream, lost_bytes, &mut output);
+            Event::Unseen { cgroup, lost_bytes, chunk, range: None } => {
+                table.lose(cgroup, chunk.stream, lost_bytes, &mut output);
+            }
+            Event::Unseen { cgroup, lost_bytes, chunk, range: Some(range) } => {
+                table.read_back(cgroup, lost_bytes, chunk, range, &mut output);
             }
         });
         *room = output.outgoing.hand_on();

@@ -13,7 +13,7 @@ use super::names::Names;
 use super::origin::Origin;
 use super::roster::Roster;
 use super::stream::Output;
-use crate::capture::Control;
+use crate::capture::{Control, FileRange};
 use crate::identity::{Change, Handle};
 use crate::record::{CgroupId, Chunk, Container, ContainerId, Stream, Timestamp};
 use crate::state::StreamCheckpoint;
@@ -190,6 +190,34 @@ impl Table {
                 "captured bytes are dropped: their container has no name yet, and what \
                  identity.hold_bytes allows is full"
             );
+        }
+    }
+
+    /// A writer moved bytes from `range` to its stream: they are read there at once, or are lost. `chunk` is without them.
+    pub(super) fn read_back(
+        &mut self,
+        cgroup: CgroupId,
+        lost_bytes: u64,
+        chunk: Chunk<'_>,
+        range: FileRange,
+        output: &mut Output<'_>,
+    ) {
+        let written_bytes = u64::from(chunk.write_bytes);
+        let mut offset_bytes = 0;
+        let read_bytes = range.read(written_bytes, |payload| {
+            self.push(cgroup, lost_bytes, Chunk { offset_bytes, payload, ..chunk }, output);
+            offset_bytes += payload.len() as u32;
+        });
+        let unread_bytes = written_bytes - read_bytes;
+        if let Some(control) = &self.control {
+            control.count_referred(cgroup, chunk.stream, read_bytes, unread_bytes);
+        }
+        if unread_bytes > 0 {
+            self.begin(cgroup, output);
+            if let Some(life) = self.lives.get_mut(&cgroup) {
+                life.lose(chunk.stream, lost_bytes, chunk.time, self.logs.as_ref(), output);
+                life.lose_bytes(chunk.stream, unread_bytes, chunk.time, self.logs.as_ref(), output);
+            }
         }
     }
 

@@ -1,13 +1,14 @@
 //! Which cgroups the probe watches, and what it counted: the kernel's maps behind one lock.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aya::maps::{HashMap, MapData, MapError, PerCpuArray};
-use collector_ebpf::{Container, Counters, FileId, NodeCounter, State};
+use collector_ebpf::{Container, Counters, FileId, LossReason, NodeCounter, State};
 
-use crate::record::{CgroupId, ContainerId};
+use crate::record::{CgroupId, ContainerId, Stream};
 
 /// Reads of one container's counters until they agree: a write in progress is counted step by step.
 const MAX_SNAPSHOTS: usize = 16;
@@ -29,12 +30,22 @@ pub struct Watched {
     /// Whether its cgroup is gone.
     pub gone: bool,
     /// Counters by [`crate::record::Stream::index`].
-    pub streams: [Counters; 2],
+    pub streams: [Counters; Stream::ALL.len()],
+}
+
+/// What became of the bytes of a stream that the ring had only the place of.
+#[derive(Clone, Copy, Debug, Default)]
+struct Referred {
+    read_bytes: u64,
+    read_writes: u64,
+    lost_bytes: u64,
+    lost_writes: u64,
 }
 
 /// The handle to what the probe knows; shared between threads.
 pub struct Control {
     maps: Mutex<Maps>,
+    referred: Mutex<BTreeMap<CgroupId, [Referred; Stream::ALL.len()]>>,
     skipped: Arc<AtomicU64>,
 }
 
@@ -51,7 +62,8 @@ impl Control {
         node: PerCpuArray<MapData, u64>,
         skipped: Arc<AtomicU64>,
     ) -> Self {
-        Self { maps: Mutex::new(Maps { cgroups, containers, node }), skipped }
+        let maps = Mutex::new(Maps { cgroups, containers, node });
+        Self { maps, referred: Mutex::default(), skipped }
     }
 
     /// Watches a container that was there before the probe. `nested` are the cgroups below its own. One that the probe
@@ -87,9 +99,28 @@ impl Control {
         let mut maps = self.maps();
         let _absent = maps.cgroups.remove(&cgroup.0);
         let _absent = maps.containers.remove(&cgroup.0);
+        self.referred().remove(&cgroup);
     }
 
-    /// A container, with counters that agree with each other: written = captured + lost.
+    /// Bytes of one call that the ring had only the place of were read there, or found no more.
+    pub fn count_referred(
+        &self,
+        cgroup: CgroupId,
+        stream: Stream,
+        read_bytes: u64,
+        lost_bytes: u64,
+    ) {
+        let mut referred = self.referred();
+        let referred = &mut referred.entry(cgroup).or_default()[stream.index()];
+        referred.read_bytes += read_bytes;
+        referred.lost_bytes += lost_bytes;
+        let is_read = u64::from(lost_bytes == 0);
+        referred.read_writes += is_read;
+        referred.lost_writes += 1 - is_read;
+    }
+
+    /// A container, with counters that agree with each other: written = captured + lost. `lost_total_bytes` is the probe's own
+    /// count, as its records have it.
     pub fn watched(&self, cgroup: CgroupId) -> Option<Watched> {
         let maps = self.maps();
         let mut container = maps.containers.get(&cgroup.0, 0).ok()?;
@@ -98,6 +129,10 @@ impl Control {
                 break;
             }
             container = maps.containers.get(&cgroup.0, 0).ok()?;
+        }
+        let referred = self.referred().get(&cgroup).copied().unwrap_or_default();
+        for (counters, referred) in container.streams.iter_mut().zip(referred) {
+            settle(counters, referred);
         }
         Some(Watched {
             id: ContainerId::from_bytes(&container.id).ok(),
@@ -123,6 +158,10 @@ impl Control {
         self.skipped.load(Ordering::Relaxed)
     }
 
+    fn referred(&self) -> MutexGuard<'_, BTreeMap<CgroupId, [Referred; Stream::ALL.len()]>> {
+        self.referred.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn maps(&self) -> MutexGuard<'_, Maps> {
         self.maps.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -137,6 +176,20 @@ impl fmt::Debug for Control {
 fn agree(counters: &Counters) -> bool {
     let lost: u64 = counters.lost_bytes.iter().sum();
     let lost_writes: u64 = counters.lost_writes.iter().sum();
-    counters.written_bytes == counters.captured_bytes + lost
-        && counters.written_writes == counters.captured_writes + lost_writes
+    counters.written_bytes == counters.captured_bytes + counters.referred_bytes + lost
+        && counters.written_writes
+            == counters.captured_writes + counters.referred_writes + lost_writes
+}
+
+/// Counts what was referred to as captured or lost, and what it is not known of yet not at all.
+fn settle(counters: &mut Counters, referred: Referred) {
+    let unseen = LossReason::Unseen as usize;
+    let Referred { read_bytes, read_writes, lost_bytes, lost_writes } = referred;
+    counters.captured_bytes += read_bytes;
+    counters.captured_writes += read_writes;
+    counters.lost_bytes[unseen] += lost_bytes;
+    counters.lost_writes[unseen] += lost_writes;
+    counters.written_bytes -= counters.referred_bytes.saturating_sub(read_bytes + lost_bytes);
+    counters.written_writes -= counters.referred_writes.saturating_sub(read_writes + lost_writes);
+    (counters.referred_bytes, counters.referred_writes) = (0, 0);
 }

@@ -3,6 +3,7 @@
 use collector_ebpf::{Header, Kind, StreamTag};
 use zerocopy::FromBytes as _;
 
+use super::file_range::FileRange;
 use crate::record::{CgroupId, Chunk, Mode, Stream, Timestamp, Writer};
 
 /// What the probe saw.
@@ -18,16 +19,16 @@ pub enum Event<'a> {
         /// reader and of the stream.
         chunk: Chunk<'a>,
     },
-    /// A write that has no bytes to copy; they are in `lost_bytes` already.
+    /// A write that has no bytes to copy.
     Unseen {
         /// Whose.
         cgroup: CgroupId,
-        /// Where it went.
-        stream: Stream,
-        /// How much.
-        bytes: u64,
-        /// Bytes of the stream that were lost since its container began, with these.
+        /// Bytes of the stream that were lost since its container began; with these, unless they have a `range`.
         lost_bytes: u64,
+        /// How much was written, where to and by whom: without the bytes, and of `write_bytes` as many as fit.
+        chunk: Chunk<'a>,
+        /// The bytes can be had from there for as long as the writer has it open.
+        range: Option<FileRange>,
     },
     /// A regular file was written for the first time.
     Discovery {
@@ -86,9 +87,15 @@ pub fn decode(record: &[u8], wall: impl Fn(u64) -> Timestamp) -> Result<Event<'_
         },
         Kind::Unseen => Event::Unseen {
             cgroup,
-            stream: stream(header.stream)?,
-            bytes: u64::from(header.written_bytes),
             lost_bytes: header.lost_bytes,
+            chunk: Chunk { mode: Mode::Readback, ..chunk(header, payload, wall(header.time_ns))? },
+            range: (header.inode != 0).then_some(FileRange {
+                pid: header.tgid,
+                fd: header.fd,
+                inode: header.inode,
+                device: header.device,
+                position: header.position,
+            }),
         },
         Kind::Discovery => Event::Discovery { cgroup, pid: header.tgid, fd: header.fd },
         Kind::Created => Event::Created(cgroup),

@@ -50,6 +50,8 @@ impl Stream {
 pub enum Mode {
     /// Copied by the probe from the writer's memory.
     Ebpf,
+    /// Read at once from the file that the writer moved them from (sendfile, splice).
+    Readback,
     /// Read from a log file: a runtime's, or one that the container writes itself.
     Tail,
 }
@@ -59,6 +61,7 @@ impl Mode {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ebpf => "ebpf",
+            Self::Readback => "readback",
             Self::Tail => "tail",
         }
     }

@@ -192,7 +192,9 @@ fn another_sink_gets_what_the_last_one_was_not_done_with() {
         let left = [(); 2].map(|()| consumer.pop(LONG).unwrap());
         consumer.rewind();
         // Too late: they are on their way again.
-        left.into_iter().for_each(|delivery| delivery.receipt.acknowledge());
+        for delivery in left {
+            delivery.receipt.acknowledge();
+        }
         push(&producer, 4..6);
         assert_eq!(drain((producer, consumer)), [1, 2, 3, 4, 5]);
         assert_eq!(drain(disk.open()), [0; 0]);
