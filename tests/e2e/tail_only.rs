@@ -16,7 +16,7 @@ use crate::lines::{assert_numbered, assert_same, assert_streams};
 /// Nothing is captured.
 const OFF: &str = "attach: off";
 /// Lines of the comparison of tail and capture.
-const LINES: u64 = 200_000;
+const LINES: u64 = 1_000_000;
 /// How long they may take to arrive, in a debug build on two busy cores.
 const PATIENCE: Duration = Duration::from_mins(3);
 
