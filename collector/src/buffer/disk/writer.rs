@@ -18,6 +18,9 @@ use crate::record::Batch;
 /// How long after a failure of the disk, or without room on it, it is tried again.
 const RETRY: Duration = Duration::from_millis(250);
 
+/// How long nothing has to fail until the disk is well again: one that is full takes a little now and then.
+const WELL_AFTER: Duration = Duration::from_secs(10);
+
 /// The one that writes.
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -29,7 +32,7 @@ pub(super) struct Writer {
     frame: Vec<u8>,
     encoded: Option<Sequence>,
     synced_at: Option<Instant>,
-    failing_since: Option<Instant>,
+    failing: Option<Outage>,
     retry_at: Option<Instant>,
 }
 
@@ -42,6 +45,13 @@ struct Current {
     end: u64,
     /// What is before here is durable.
     durable: u64,
+}
+
+/// Since when the disk fails, and when it failed last.
+#[derive(Debug)]
+struct Outage {
+    since: Instant,
+    last: Instant,
 }
 
 enum Task {
@@ -63,7 +73,7 @@ impl Writer {
             frame: Vec::new(),
             encoded: None,
             synced_at: None,
-            failing_since: None,
+            failing: None,
             retry_at: None,
         }
     }
@@ -250,8 +260,10 @@ impl Writer {
         let now = Instant::now();
         self.shared.metrics.disk_error(operation);
         self.retry_at = Some(now + RETRY);
-        if self.failing_since.is_none() {
-            self.failing_since = Some(now);
+        if let Some(outage) = &mut self.failing {
+            outage.last = now;
+        } else {
+            self.failing = Some(Outage { since: now, last: now });
             let directory = self.shared.disk.directory.display();
             warn!(
                 %directory, operation = operation.as_str(), %error,
@@ -262,9 +274,10 @@ impl Writer {
 
     fn recovered(&mut self) {
         self.retry_at = None;
-        if let Some(since) = self.failing_since.take() {
+        let is_over = |outage: &mut Outage| outage.last.elapsed() >= WELL_AFTER;
+        if let Some(Outage { since, last }) = self.failing.take_if(is_over) {
             let directory = self.shared.disk.directory.display();
-            let outage_seconds = since.elapsed().as_secs_f64();
+            let outage_seconds = last.duration_since(since).as_secs_f64();
             info!(%directory, outage_seconds, "the disk buffer is written again");
         }
     }
