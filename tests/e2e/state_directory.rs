@@ -2,14 +2,14 @@
 //! everything at least once.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::Result;
 
 use crate::body;
 use crate::harness::arrivals::{Arrivals, Growing};
 use crate::harness::image::WORKLOAD;
+use crate::harness::mount::{mount, unmount};
 use crate::harness::{self, Agent, Config, Engine, Run, Site, wait};
 use crate::lines::assert_same;
 
@@ -83,18 +83,6 @@ impl Succession {
             Ok(text.lines().any(has_all).then_some(()))
         })
     }
-}
-
-fn mount(arguments: &[&str], at: &Path) -> Result<()> {
-    let output = Command::new("mount").args(arguments).arg(at).output()?;
-    ensure!(output.status.success(), "mount: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(())
-}
-
-fn unmount(at: &Path) -> Result<()> {
-    let status = Command::new("umount").arg(at).status().context("failed to run `umount`")?;
-    ensure!(status.success(), "umount: {status}");
-    Ok(())
 }
 
 #[test]

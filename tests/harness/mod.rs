@@ -15,6 +15,7 @@ pub(crate) mod gate;
 pub(crate) mod generations;
 pub(crate) mod image;
 pub(crate) mod metrics;
+pub(crate) mod mount;
 pub(crate) mod need;
 pub(crate) mod process;
 pub(crate) mod record;
