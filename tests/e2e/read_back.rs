@@ -23,7 +23,7 @@ fn is_read_back(name: &str, call: &str) -> Result<()> {
     };
     let mut agent = Agent::start(&Config::new(&engine))?;
     let bytes = BYTES.to_string();
-    let command = [WORKLOAD, "moved", call, &bytes];
+    let command = [WORKLOAD, "held", call, &bytes];
     let options = ["-i"];
     engine.detach(Run { driver: "none", options: &options, ..Run::host(name, &command) })?;
     let expected = lines(&body::text(1, BYTES));
@@ -48,7 +48,7 @@ fn a_file_that_is_sent() -> Result<()> {
 
 #[test]
 fn a_file_that_is_spliced_from_a_place_in_it() -> Result<()> {
-    is_read_back("spliced", "splice-from")
+    is_read_back("spliced", "splice_from")
 }
 
 /// Its `cat` may be gone before anybody looks: what is missing then comes from the log, in its place.

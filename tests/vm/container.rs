@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use collector::record::CgroupId;
 
+use crate::object;
+
 /// Where the unified hierarchy is mounted: on hosts with v1 hierarchies beside it, and on those without.
 const MOUNTS: [&str; 2] = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
 /// How long a cgroup may have processes after the last of them closed its pipe.
@@ -60,6 +62,11 @@ impl Container {
         self.cgroup
     }
 
+    /// Where the cgroup is.
+    pub(crate) fn path(&self) -> Result<&str> {
+        self.path.to_str().context("a path that is not UTF-8")
+    }
+
     /// Starts the workload as its entry point, with these as stdout and stderr. Its stdin is empty, and ends when the test
     /// waits for it.
     pub(crate) fn start(&self, command: &[&str], streams: [Stdio; 2]) -> Result<Child> {
@@ -73,8 +80,8 @@ impl Container {
 
     /// Runs the workload in a cgroup below.
     pub(crate) fn run_nested(&self, command: &[&str]) -> Result<Output> {
-        let path = self.path.to_str().context("a path that is not UTF-8")?;
-        finish(self.spawn(&[&["nest", path], command].concat(), [Stdio::piped(), Stdio::piped()])?)
+        let command = [&["nest", self.path()?], command].concat();
+        finish(self.spawn(&command, [Stdio::piped(), Stdio::piped()])?)
     }
 
     /// The same, but its stdout is read only after it wrote a line to stderr.
@@ -90,7 +97,7 @@ impl Container {
 
     fn spawn(&self, command: &[&str], [stdout, stderr]: [Stdio; 2]) -> Result<Child> {
         let mut program = Command::new(current_exe()?);
-        program.arg("enter").arg(&self.path).args(command);
+        program.arg("enter").arg(&self.path).args(command).env("TMPDIR", object::directory());
         program
             .stdin(Stdio::piped())
             .stdout(stdout)

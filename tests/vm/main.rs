@@ -10,18 +10,19 @@ mod workload;
 mod accounting;
 mod agent;
 mod baseline;
+mod calls;
 mod container;
 mod guest;
 mod names;
+mod object;
 mod observer;
 mod probe;
 mod processes;
 mod program;
-mod queued;
+mod read_back;
 mod report;
 mod skipped;
 mod stage;
-mod unseen;
 mod writes;
 
 use std::io::{Write as _, stdout};
@@ -43,30 +44,42 @@ const ONCE: &[(&str, Test)] = &[
     ("names::of_others_are_left_alone", names::of_others_are_left_alone),
 ];
 
-/// The tests of each backend, in the order in which they run.
+/// The tests of each backend, in the order in which they run; after the first two come [`calls`].
 const TESTS: &[(&str, Test)] = &[
     ("probe::loads_and_sees_its_own_write", probe::loads_and_sees_its_own_write),
     (
         "probe::costs_the_verifier_no_more_than_before",
         probe::costs_the_verifier_no_more_than_before,
     ),
-    ("writes::write", writes::write),
-    ("writes::writev", writes::writev),
-    ("writes::pwritev2", writes::pwritev2),
+    ("writes::both_streams_by_turns", writes::both_streams_by_turns),
+    ("writes::many_segments", writes::many_segments),
     ("writes::a_mebibyte_at_once", writes::a_mebibyte_at_once),
-    ("writes::short_writes", writes::short_writes),
     ("writes::any_bytes", writes::any_bytes),
-    ("writes::terminal", writes::terminal),
-    ("queued::aio", queued::aio),
-    ("queued::io_uring", queued::io_uring),
-    ("queued::io_uring_registered", queued::io_uring_registered),
+    ("writes::short_writes", writes::short_writes),
+    ("writes::refused_by_a_full_pipe", writes::refused_by_a_full_pipe),
+    ("writes::interrupted_by_a_signal", writes::interrupted_by_a_signal),
+    ("writes::of_nothing", writes::of_nothing),
+    ("writes::of_absent_pages", writes::of_absent_pages),
+    ("writes::packets", writes::packets),
     ("processes::dies_at_once", processes::dies_at_once),
     ("processes::forked", processes::forked),
+    ("processes::vfork", processes::vfork),
+    ("processes::clone3", processes::clone3),
+    ("processes::exec", processes::exec),
     ("processes::daemon", processes::daemon),
-    ("processes::copied_descriptor", processes::copied_descriptor),
-    ("processes::passed_descriptor", processes::passed_descriptor),
-    ("processes::nested_cgroup", processes::nested_cgroup),
     ("processes::threads_at_once", processes::threads_at_once),
+    ("processes::copied_descriptor", processes::copied_descriptor),
+    ("processes::copied_descriptors", processes::copied_descriptors),
+    ("processes::passed_descriptor", processes::passed_descriptor),
+    ("processes::fetched_descriptor", processes::fetched_descriptor),
+    ("processes::reused_descriptor", processes::reused_descriptor),
+    ("processes::closed_while_writing", processes::closed_while_writing),
+    ("processes::replaced_while_writing", processes::replaced_while_writing),
+    ("processes::other_namespaces", processes::other_namespaces),
+    ("processes::pid_namespace", processes::pid_namespace),
+    ("processes::nested_cgroup", processes::nested_cgroup),
+    ("processes::moved_into_the_container", processes::moved_into_the_container),
+    ("processes::moved_to_another_container", processes::moved_to_another_container),
     (
         "processes::pipes_between_them_are_not_captured",
         processes::pipes_between_them_are_not_captured,
@@ -74,13 +87,10 @@ const TESTS: &[(&str, Test)] = &[
     ("accounting::a_tiny_ring_loses_and_counts", accounting::a_tiny_ring_loses_and_counts),
     ("accounting::an_unreadable_page_is_a_fault", accounting::an_unreadable_page_is_a_fault),
     ("accounting::an_unmapped_tail", accounting::an_unmapped_tail),
-    ("unseen::sendfile", unseen::sendfile),
-    ("unseen::sendfile_from", unseen::sendfile_from),
-    ("unseen::splice", unseen::splice),
-    ("unseen::splice_from", unseen::splice_from),
-    ("unseen::gone", unseen::gone),
-    ("unseen::vmsplice", unseen::vmsplice),
-    ("unseen::tee", unseen::tee),
+    ("read_back::sendfile", read_back::sendfile),
+    ("read_back::sendfile_from", read_back::sendfile_from),
+    ("read_back::splice", read_back::splice),
+    ("read_back::splice_from", read_back::splice_from),
     ("agent::prints_every_line", agent::prints_every_line),
     ("skipped::rivals_on_one_cpu", skipped::rivals_on_one_cpu),
     ("skipped::beside_blocked_writers", skipped::beside_blocked_writers),
@@ -109,17 +119,32 @@ fn main() -> ExitCode {
 /// A test of some backend.
 struct Case {
     name: String,
-    test: Test,
+    test: Box<dyn Fn(&mut Stage) -> Result<Outcome>>,
+}
+
+impl Case {
+    fn new(name: &str, test: impl Fn(&mut Stage) -> Result<Outcome> + 'static) -> Self {
+        Self { name: name.to_owned(), test: Box::new(test) }
+    }
 }
 
 /// The tests of a backend, or those of none, whose name contains the filter, if there is one.
 fn chosen(backend: Option<Backend>, filter: &[&str]) -> Vec<Case> {
-    let (prefix, tests) = match backend {
-        None => (String::new(), ONCE),
-        Some(backend) => (format!("{}::", backend.as_str()), TESTS),
+    let plain = |&(name, test): &(&str, Test)| Case::new(name, test);
+    let mut cases: Vec<Case> = match backend {
+        None => ONCE.iter().map(plain).collect(),
+        Some(_) => TESTS.iter().map(plain).collect(),
     };
-    let cases = tests.iter().map(|&(name, test)| Case { name: format!("{prefix}{name}"), test });
-    cases.filter(|case| filter.iter().all(|filter| case.name.contains(filter))).collect()
+    if let Some(backend) = backend {
+        let calls = calls::all().into_iter();
+        cases
+            .splice(2..2, calls.map(|call| Case::new(&call.name(), move |stage| call.test(stage))));
+        for case in &mut cases {
+            case.name = format!("{}::{}", backend.as_str(), case.name);
+        }
+    }
+    cases.retain(|case| filter.iter().all(|filter| case.name.contains(filter)));
+    cases
 }
 
 /// First the choice, then each backend.

@@ -1,11 +1,12 @@
 //! The probe at work, and what it saw of one container.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use collector::capture::{Backend, Capture, Control, Event, Metrics, Settings};
 use collector::record::CgroupId;
-use collector_ebpf::Counters;
+use collector_ebpf::{Counters, NodeCounter};
 
 use crate::container::Container;
 use crate::skipped;
@@ -42,6 +43,10 @@ pub(crate) struct Seen {
     skipped: u64,
     /// By which backend it was seen.
     backend: Option<Backend>,
+    /// How many regular files were announced that are fd 1.
+    pub(crate) discovered: usize,
+    /// The processes that wrote.
+    pub(crate) writers: BTreeSet<u32>,
     /// Whether the cgroup's beginning and end were told.
     pub(crate) told: [bool; 2],
 }
@@ -111,6 +116,11 @@ impl Observer {
         reader.drain(BATCH, |event| seen.take(cgroup, &event, control))
     }
 
+    /// What the probe counted for the whole node.
+    pub(crate) fn node(&self, counter: NodeCounter) -> u64 {
+        self.capture.control.node_counter(counter)
+    }
+
     fn is_gone(&self, cgroup: CgroupId) -> bool {
         self.capture.control.watched(cgroup).is_none_or(|watched| watched.gone)
     }
@@ -121,6 +131,7 @@ impl Seen {
         match *event {
             Event::Chunk { cgroup, chunk, .. } if cgroup == wanted => {
                 self.bytes[chunk.stream.index()].extend(chunk.payload);
+                self.writers.extend(chunk.writer.map(|writer| writer.pid));
             }
             Event::Unseen { cgroup, chunk, range, .. } if cgroup == wanted => {
                 let at = chunk.stream.index();
@@ -133,6 +144,8 @@ impl Seen {
                     self.read_back_bytes[at] += bytes;
                 }
             }
+            // Who joins the cgroup writes to a file as well, by another descriptor.
+            Event::Discovery { cgroup, fd: 1, .. } if cgroup == wanted => self.discovered += 1,
             Event::Created(cgroup) if cgroup == wanted => self.told[0] = true,
             Event::Gone(cgroup) if cgroup == wanted => self.told[1] = true,
             _ => {}
@@ -156,6 +169,21 @@ impl Seen {
     pub(crate) fn gap(&self, stream: usize, writes: u64) -> Result<Option<Outcome>> {
         self.adds_up()?;
         skipped::gap(self.backend, writes, self.counters[stream].written_writes, self.skipped)
+    }
+
+    /// Whether the kernel has left out a program meanwhile, as it is known to.
+    pub(crate) fn may_have_skipped(&self) -> bool {
+        self.skipped > 0 && skipped::is_known(self.backend)
+    }
+
+    /// Checks that nothing was seen; `is_noted`: but that there was something.
+    pub(crate) fn nothing(&self, is_noted: bool) -> Result<Outcome> {
+        let counted = self.counters.map(|counters| counters.written_writes);
+        ensure!(counted == [0; 2], "seen after all: {:?}", self.counters);
+        let records = self.bytes.iter().map(Vec::len).sum::<usize>();
+        ensure!(records == 0, "{records} bytes that were not counted");
+        let outcome = if is_noted { Outcome::Noted } else { Outcome::NotSeen };
+        Ok(outcome(String::new()))
     }
 
     /// Checks that written = captured + lost, in bytes and in writes.

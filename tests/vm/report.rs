@@ -25,7 +25,12 @@ impl Report {
     pub(crate) fn add(&mut self, name: &str, outcome: Result<Outcome>, time: Duration) {
         let (outcome, said) = match outcome {
             Ok(Outcome::Passed(said)) => ("ok", said),
+            Ok(Outcome::ReadBack(said)) => ("read back", said),
             Ok(Outcome::Counted(said)) => ("counted", said),
+            Ok(Outcome::Noted(said)) => ("noted", said),
+            Ok(Outcome::NotSeen(said)) => ("not seen", said),
+            Ok(Outcome::Discovered(said)) => ("discovered", said),
+            Ok(Outcome::Refused(said)) => ("refused", said),
             Ok(Outcome::Gap(said)) => ("gap", said),
             Ok(Outcome::Skipped(said)) => ("skipped", said),
             Err(error) => ("failed", format!("{error:#}")),

@@ -27,6 +27,12 @@ const fn preempted_since(backend: Backend) -> Option<(u32, u32)> {
     }
 }
 
+/// Whether a backend's programs may be preempted on this kernel by default.
+pub(crate) fn is_known(backend: Option<Backend>) -> bool {
+    let since = backend.and_then(preempted_since);
+    since.is_some_and(|since| baseline::release().is_ok_and(|release| release >= since))
+}
+
 /// Judges a container that made `writes` calls, of which the probe counted `seen`. What is missing is a gap that is known
 /// of some kernels, if programs were left out as often; else it is a failure.
 pub(crate) fn gap(
@@ -41,9 +47,7 @@ pub(crate) fn gap(
     }
     let said = format!("{missed} of {writes} writes missed, {skipped} runs skipped");
     ensure!(missed <= skipped, "{said}: some were missed for another reason");
-    let release = baseline::release()?;
-    let is_known = backend.and_then(preempted_since).is_some_and(|since| release >= since);
-    ensure!(is_known, "{said}: this kernel is not known for it");
+    ensure!(is_known(backend), "{said}: this kernel is not known for it");
     Ok(Some(Outcome::Gap(format!("skipped programs: {said}"))))
 }
 

@@ -8,10 +8,20 @@ use crate::observer::Observer;
 
 /// How a test ended that did not fail, and what it has to say.
 pub(crate) enum Outcome {
-    /// All is as promised.
+    /// All is as promised: what was written is captured.
     Passed(String),
+    /// The bytes were read where they came from.
+    ReadBack(String),
     /// As promised where the bytes cannot be had: they are counted and told.
     Counted(String),
+    /// What this backend does not see; that there was something is counted, for the node.
+    Noted(String),
+    /// What this backend does not see.
+    NotSeen(String),
+    /// A file was announced.
+    Discovered(String),
+    /// The kernel refuses such a call, and nothing is seen of it.
+    Refused(String),
     /// A gap that is known on this kernel, and is reported as it should be.
     Gap(String),
     /// This kernel does not have what it takes.
@@ -22,6 +32,11 @@ impl Outcome {
     /// Both: a gap, if one of them is.
     pub(crate) fn and(self, other: Self) -> Self {
         if matches!(self, Self::Passed(_)) { other } else { self }
+    }
+
+    /// What passed is what was expected of a call that the kernel refuses.
+    pub(crate) fn or_refused(self) -> Self {
+        if let Self::Passed(said) = self { Self::Refused(said) } else { self }
     }
 }
 

@@ -1,13 +1,9 @@
-//! Each call that writes from a buffer is captured to the byte, in order.
-
-use std::fs::File;
-use std::io::{Error, Read as _};
-use std::os::fd::{AsRawFd as _, FromRawFd as _};
-use std::thread;
+//! Large, short, failing and odd writes: what the kernel took is captured to the byte, in order, and nothing else.
 
 use anyhow::{Result, ensure};
 
 use crate::container::Container;
+use crate::object::Object;
 use crate::observer::same;
 use crate::stage::{Outcome, Stage};
 use crate::workload::body;
@@ -22,8 +18,7 @@ fn captures(stage: &mut Stage, command: &[&str], text: &[u8], writes: u64) -> Re
     seen.exactly(0, text, writes)
 }
 
-/// To both streams, by turns.
-pub(crate) fn write(stage: &mut Stage) -> Result<Outcome> {
+pub(crate) fn both_streams_by_turns(stage: &mut Stage) -> Result<Outcome> {
     const LINES: u64 = 2000;
     let observer = stage.observer()?;
     let container = Container::new()?;
@@ -41,13 +36,9 @@ pub(crate) fn write(stage: &mut Stage) -> Result<Outcome> {
 }
 
 /// One segment for each byte; then as many segments as a call may have.
-pub(crate) fn writev(stage: &mut Stage) -> Result<Outcome> {
+pub(crate) fn many_segments(stage: &mut Stage) -> Result<Outcome> {
     let text = [body::lines(1, 50), body::lines(2, 1024)].concat();
     captures(stage, &["writev", "50"], &text, 51)
-}
-
-pub(crate) fn pwritev2(stage: &mut Stage) -> Result<Outcome> {
-    captures(stage, &["pwritev2", "200"], &body::lines(1, 200), 200)
 }
 
 /// More than the pipe holds, and 64 records.
@@ -76,41 +67,52 @@ pub(crate) fn any_bytes(stage: &mut Stage) -> Result<Outcome> {
     captures(stage, &["binary"], &body::binary(), 1)
 }
 
-/// What a terminal shows has carriage returns; what was written has none.
-pub(crate) fn terminal(stage: &mut Stage) -> Result<Outcome> {
+/// A pipe that keeps each write for itself.
+pub(crate) fn packets(stage: &mut Stage) -> Result<Outcome> {
     let observer = stage.observer()?;
-    let mut terminal = File::options().read(true).write(true).open("/dev/ptmx")?;
-    let unlock = 0_i32;
-    // SAFETY: the descriptor is open; the calls read one `int`, and make a descriptor that is owned from there on.
-    let slave = unsafe {
-        if libc::ioctl(terminal.as_raw_fd(), libc::TIOCSPTLCK, &raw const unlock) != 0 {
-            return Err(Error::last_os_error().into());
-        }
-        let slave = libc::ioctl(
-            terminal.as_raw_fd(),
-            libc::TIOCGPTPEER,
-            libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC,
-        );
-        if slave < 0 {
-            return Err(Error::last_os_error().into());
-        }
-        File::from_raw_fd(slave)
-    };
     let container = Container::new()?;
-    let streams = [slave.try_clone()?.into(), slave.into()];
-    let mut child = container.start(&["lines", "200"], streams)?;
-    let reader = thread::spawn(move || {
-        let mut shown = Vec::new();
-        // It ends by an error, once the other side is closed everywhere.
-        let _closed = terminal.read_to_end(&mut shown);
-        shown
-    });
-    ensure!(child.wait()?.success(), "the container's program failed");
-    let shown = reader.join().map_err(|_panic| anyhow::anyhow!("the reader panicked"))?;
+    let shown = Object::Packets.run(&container, &["by", "write", "100"])?;
     let seen = observer.collect(&container)?;
-    let text = body::lines(1, 200);
-    let as_shown = String::from_utf8_lossy(&text).replace('\n', "\r\n");
-    same(&shown, as_shown.as_bytes())?;
-    // Both streams are one object: stdout.
-    seen.exactly(0, &text, 200)
+    let text = body::lines(1, 100);
+    same(&shown, &text)?;
+    seen.exactly(0, &text, 100)
+}
+
+/// Runs the workload, whose stdout is read only when it says so, and has to be `text`, in `writes` calls.
+fn captures_unread(
+    stage: &mut Stage,
+    command: &[&str],
+    text: &[u8],
+    writes: u64,
+) -> Result<Outcome> {
+    let observer = stage.observer()?;
+    let container = Container::new()?;
+    let output = container.run_until_told(command)?;
+    let seen = observer.collect(&container)?;
+    same(&output.stdout, text)?;
+    seen.exactly(0, text, writes)
+}
+
+/// A signal ends one write in the middle, and another before it wrote anything.
+pub(crate) fn interrupted_by_a_signal(stage: &mut Stage) -> Result<Outcome> {
+    captures_unread(stage, &["interrupted", "100000"], &body::text(1, 100_000), 2)
+}
+
+/// What fits into a pipe, and then nothing, eleven times.
+pub(crate) fn refused_by_a_full_pipe(stage: &mut Stage) -> Result<Outcome> {
+    const PAGES: u64 = 16;
+    let text: Vec<u8> = (1..=PAGES).flat_map(|seed| body::text(seed, 4096)).collect();
+    captures_unread(stage, &["filled"], &text, PAGES)
+}
+
+/// Memory that is not there, and no bytes at all, are no writes.
+pub(crate) fn of_nothing(stage: &mut Stage) -> Result<Outcome> {
+    captures(stage, &["unreadable"], b"end\n", 1)
+}
+
+/// Pages that only the write itself brings into memory.
+pub(crate) fn of_absent_pages(stage: &mut Stage) -> Result<Outcome> {
+    const PAGES: usize = 3;
+    let text = [body::text(1, PAGES * 4096).repeat(3), vec![0; 4096]].concat();
+    captures(stage, &["absent", &PAGES.to_string()], &text, 4)
 }

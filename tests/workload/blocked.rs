@@ -41,8 +41,8 @@ pub(crate) fn beside(workers: u64, count: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the process sleeps.
-fn is_waiting(pid: Pid) -> io::Result<bool> {
+/// Whether the process's first thread sleeps.
+pub(super) fn is_waiting(pid: Pid) -> io::Result<bool> {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()))?;
     Ok(stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S')))
 }

@@ -17,7 +17,6 @@
 //! | `scm-rights N` | N lines of a child that got fd 1 over a socket and has none of its own |
 //! | `reopen PATH N` | N lines through PATH, opened for writing (`/proc/1/fd/1`, `/dev/stdout`) |
 //! | `writev N` | N lines (seed 1), one `writev` each with every byte a segment (1 to 1024), then 1024 in one (seed 2) |
-//! | `pwritev2 N` | N lines by `pwritev2` at the current position, as terminals and pipes allow it |
 //! | `vast BYTES` | text in one `writev` of 1024 segments of BYTES each |
 //! | `big N` | N MiB of text in writes of exactly 1 MiB |
 //! | `nonblocking BYTES` | text through an `O_NONBLOCK` stdout, short writes and `EAGAIN` included |
@@ -26,21 +25,32 @@
 //! | `workers W N` | N lines of each of W processes (seeds 1 to W), in blocks of 4096 bytes that cut lines |
 //! | `rivals W N` | N lines of each of W processes (seeds 1 to W), all on one CPU |
 //! | `beside W N` | N lines, while each of W processes waits for room in a full pipe of its own |
-//! | `aio N`, `uring N` | N lines by AIO, by `io_uring` |
-//! | `uring-registered N` | N lines by `io_uring` from a registered buffer |
-//! | `moved CALL BYTES` | text by a call without a buffer: `sendfile`, `splice`, `vmsplice`, `tee` |
+//! | `by CALL N` | N lines by CALL: `write`, `pwritev2`, `aio_write`, `uring_sqpoll` …, see [`calls`] |
+//! | `refused CALL` | CALL, which has to fail, then a line |
+//! | `moved CALL BYTES` | text by a call without a buffer: `sendfile`, `splice`, `vmsplice`, `tee` …, see [`moved`] |
+//! | `held CALL BYTES` | the same from a file, which is open until stdin ends: `sendfile`, `splice`, `sendfile_from`, `splice_from` |
+//! | `into PATH …`, `appending PATH …` | a command with the file PATH as its stdout |
 //! | `vanishing BYTES` | text in one write, of which the first page is unmapped while the pipe is full; then says so on stderr |
+//! | `interrupted BYTES`, `filled`, `unreadable`, `absent PAGES` | see [`edges`] |
+//! | `copied N`, `fetched N`, `reused N`, `closed BYTES`, `replaced BYTES` | see [`descriptors`] |
+//! | `started WAY N`, `unshared N`, `pid-namespace N`, `moving CGROUP N` | see [`starts`] |
 //! | `unmapped` | a `write` and a `writev` whose third page is not there, then a line |
 //! | `flood BYTES` | lines of 100 bytes as fast as it can |
 //! | `stream GATE N RATE` | when GATE, a FIFO, is opened for writing: N lines of 200 bytes that begin with their time, RATE a second |
 //! | `identify` | `pid tid uid comm` of the main thread and of one called `second` |
 
+mod aio;
 mod blocked;
 pub(crate) mod body;
+mod calls;
+mod compat;
+mod descriptors;
+mod edges;
 mod moved;
 mod process;
-mod queued;
+mod ring;
 mod scm_rights;
+mod starts;
 mod stream;
 mod vanishing;
 mod ways;
@@ -65,7 +75,6 @@ pub(crate) fn run(arguments: &[&str]) -> io::Result<()> {
         ["scm-rights", count] => ways::passed(number(count)?),
         ["reopen", path, count] => ways::reopened(path, number(count)?),
         ["writev", count] => ways::gathered(number(count)?),
-        ["pwritev2", count] => ways::positioned(number(count)?),
         ["vast", bytes] => ways::vast(number(bytes)?),
         ["big", mebibytes] => ways::big(number(mebibytes)?),
         ["nonblocking", bytes] => ways::nonblocking(number(bytes)?),
@@ -74,10 +83,25 @@ pub(crate) fn run(arguments: &[&str]) -> io::Result<()> {
         ["workers", workers, count] => ways::workers(number(workers)?, number(count)?),
         ["rivals", workers, count] => ways::rivals(number(workers)?, number(count)?),
         ["beside", workers, count] => blocked::beside(number(workers)?, number(count)?),
-        ["aio", count] => queued::aio(number(count)?),
-        ["uring", count] => queued::uring(number(count)?, false),
-        ["uring-registered", count] => queued::uring(number(count)?, true),
+        ["by", call, count] => calls::by(call, number(count)?),
+        ["refused", call] => calls::refused(call),
+        ["into", path, ref command @ ..] => ways::into(path, false).and_then(|()| run(command)),
+        ["appending", path, ref command @ ..] => ways::into(path, true).and_then(|()| run(command)),
+        ["interrupted", bytes] => edges::interrupted(number(bytes)?),
+        ["filled"] => edges::filled(),
+        ["unreadable"] => edges::unreadable(),
+        ["absent", pages] => edges::absent(number(pages)?),
+        ["copied", count] => descriptors::copied(number(count)?),
+        ["fetched", count] => descriptors::fetched(number(count)?),
+        ["reused", count] => descriptors::reused(number(count)?),
+        ["closed", bytes] => descriptors::lost(number(bytes)?, false),
+        ["replaced", bytes] => descriptors::lost(number(bytes)?, true),
+        ["started", way, count] => starts::started(way, number(count)?),
+        ["unshared", count] => starts::unshared(number(count)?),
+        ["pid-namespace", count] => starts::first_of_a_pid_namespace(number(count)?),
+        ["moving", cgroup, count] => starts::moving(cgroup, number(count)?),
         ["moved", call, bytes] => moved::moved(call, number(bytes)?),
+        ["held", call, bytes] => moved::held(call, number(bytes)?),
         ["vanishing", bytes] => vanishing::vanishing(number(bytes)?),
         ["unmapped"] => vanishing::unmapped(),
         ["flood", bytes] => ways::flood(number(bytes)?),
@@ -89,4 +113,9 @@ pub(crate) fn run(arguments: &[&str]) -> io::Result<()> {
 
 fn number(text: &str) -> io::Result<u64> {
     text.parse().map_err(|error| io::Error::other(format!("`{text}`: {error}")))
+}
+
+/// The result of a system call.
+fn call(result: libc::c_long) -> io::Result<libc::c_long> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }

@@ -2,13 +2,13 @@
 
 use std::io;
 
-/// Runs `child` in a forked process, which then ends.
-pub(crate) fn fork(child: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+/// Runs `child` in a forked process, which then ends; its pid.
+pub(crate) fn fork(child: impl FnOnce() -> io::Result<()>) -> io::Result<i32> {
     // SAFETY: this program has one thread whenever it forks (`threads` never does), so that the child may do anything.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
         0 => std::process::exit(i32::from(child().is_err())),
-        _ => Ok(()),
+        pid => Ok(pid),
     }
 }
 

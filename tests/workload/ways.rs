@@ -1,6 +1,6 @@
 //! One function for each command. All write by the bare system call: `std`'s stdout would buffer.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, IoSlice};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::io::{Errno, ReadWriteFlags, pwritev2, write, writev};
+use rustix::io::{Errno, write, writev};
 use rustix::process::{getpid, getppid, getuid, setsid};
 use rustix::stdio::{stderr, stdout};
 
+use super::descriptors::close_stdout;
 use super::{body, process, scm_rights};
 
 /// Size of a block-buffered stdout, as C libraries have it for pipes.
@@ -78,6 +79,7 @@ pub(crate) fn daemonised(count: u64) -> io::Result<()> {
             }
             write_lines(stdout(), 1, count)
         })
+        .map(drop)
     })?;
     process::wait_for_all()
 }
@@ -102,6 +104,13 @@ pub(crate) fn reopened(path: &str, count: u64) -> io::Result<()> {
     write_lines(OpenOptions::new().write(true).open(path)?, 1, count)
 }
 
+/// Makes a file stdout for what comes next.
+pub(crate) fn into(path: &str, appends: bool) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(!appends).append(appends);
+    Ok(rustix::stdio::dup2_stdout(options.open(path)?)?)
+}
+
 pub(crate) fn gathered(count: u64) -> io::Result<()> {
     for number in 1..=count {
         write_segments(&line(1, number).chunks(1).map(IoSlice::new).collect::<Vec<_>>())?;
@@ -114,19 +123,6 @@ fn write_segments(segments: &[IoSlice<'_>]) -> io::Result<()> {
     let length: usize = segments.iter().map(|segment| segment.len()).sum();
     let written = writev(stdout(), segments)?;
     if written == length { Ok(()) } else { Err(io::Error::other("short writev")) }
-}
-
-pub(crate) fn positioned(count: u64) -> io::Result<()> {
-    /// The current position: -1.
-    const HERE: u64 = u64::MAX;
-    for number in 1..=count {
-        let line = line(1, number);
-        let written = pwritev2(stdout(), &[IoSlice::new(&line)], HERE, ReadWriteFlags::empty())?;
-        if written != line.len() {
-            return Err(io::Error::other("short pwritev2"));
-        }
-    }
-    Ok(())
 }
 
 pub(crate) fn vast(bytes: u64) -> io::Result<()> {
@@ -232,10 +228,4 @@ pub(crate) fn identify() -> io::Result<()> {
 fn gettid() -> i32 {
     let link = std::fs::read_link("/proc/thread-self").unwrap_or_default();
     link.file_name().and_then(|tid| tid.to_str()?.parse().ok()).unwrap_or_default()
-}
-
-/// Makes fd 1 something else than the container's stdout.
-fn close_stdout() -> io::Result<()> {
-    let null = File::options().write(true).open("/dev/null")?;
-    Ok(rustix::stdio::dup2_stdout(null)?)
 }

@@ -34,6 +34,7 @@ fn cell(report: &Report) -> &'static str {
     match report.outcome.as_str() {
         "ok" => "captured",
         "counted" => "counted",
+        "read back" => "read back",
         "gap" if report.said.starts_with("skipped programs") => "some missed",
         "gap" => "not seen",
         "skipped" => "-",
