@@ -54,11 +54,11 @@ const PIPES: [(&str, Kind); 20] = [
     ("compat_writev", Compat),
     ("aio_write", Queued),
     ("aio_writev", Queued),
-    ("uring_write", Queued),
-    ("uring_writev", Queued),
-    ("uring_async", Queued),
-    ("uring_sqpoll", Queued),
-    ("uring_fixed", Registered),
+    ("io_uring_write", Queued),
+    ("io_uring_writev", Queued),
+    ("io_uring_async", Queued),
+    ("io_uring_sqpoll", Queued),
+    ("io_uring_fixed", Registered),
     ("sendfile", Moved),
     ("splice", Moved),
     ("splice_pipe", Moved),
@@ -79,8 +79,8 @@ const FILES: [(&str, Kind); 14] = [
     ("pwritev2", Buffer),
     ("compat_write", Compat),
     ("aio_write", Queued),
-    ("uring_write", Queued),
-    ("uring_fixed", Registered),
+    ("io_uring_write", Queued),
+    ("io_uring_fixed", Registered),
     ("sendfile", Moved),
     ("splice_pipe", Moved),
     ("copy_file_range", Moved),
@@ -91,7 +91,7 @@ const FILES: [(&str, Kind); 14] = [
 const APPENDED: [(&str, Kind); 6] = [
     ("write", Buffer),
     ("pwrite64", Buffer),
-    ("uring_write", Queued),
+    ("io_uring_write", Queued),
     ("sendfile", Refused),
     ("splice_pipe", Refused),
     ("copy_file_range", Refused),
@@ -142,10 +142,9 @@ impl Call {
         }
         ensure!(seen.discovered == 0, "a stream is no file");
         match self.kind {
-            Buffer => seen.exactly(0, &text, LINES),
             Refused => Ok(seen.exactly(0, &text, 1)?.or_refused()),
             Queued | Registered | Compat if backend == Backend::Syscall => seen.nothing(is_compat),
-            Queued | Compat => seen.exactly(0, &text, LINES),
+            Buffer | Queued | Compat => seen.exactly(0, &text, LINES),
             Moved | Registered | Stored => counted(&seen, text.len() as u64),
         }
     }

@@ -119,8 +119,11 @@ fn main() -> ExitCode {
 /// A test of some backend.
 struct Case {
     name: String,
-    test: Box<dyn Fn(&mut Stage) -> Result<Outcome>>,
+    test: Box<Run>,
 }
+
+/// What a test does.
+type Run = dyn Fn(&mut Stage) -> Result<Outcome>;
 
 impl Case {
     fn new(name: &str, test: impl Fn(&mut Stage) -> Result<Outcome> + 'static) -> Self {
@@ -176,7 +179,7 @@ fn tests(filter: &[&str]) -> ExitCode {
                 Ok(Some(_)) => Ok(Outcome::Skipped(String::new())),
                 Err(error) => Err(anyhow::anyhow!("{error:#}")),
             };
-            report.add(&name, outcome, start.elapsed());
+            report.add(&name, outcome, skipped::is_known(backend), start.elapsed());
         }
     }
     if report.end() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

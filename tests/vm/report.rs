@@ -21,8 +21,14 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Reports a test.
-    pub(crate) fn add(&mut self, name: &str, outcome: Result<Outcome>, time: Duration) {
+    /// Reports a test; `may_miss`: of a backend that this kernel is known to leave out at times.
+    pub(crate) fn add(
+        &mut self,
+        name: &str,
+        outcome: Result<Outcome>,
+        may_miss: bool,
+        time: Duration,
+    ) {
         let (outcome, said) = match outcome {
             Ok(Outcome::Passed(said)) => ("ok", said),
             Ok(Outcome::ReadBack(said)) => ("read back", said),
@@ -41,7 +47,7 @@ impl Report {
             _ => &mut self.passed,
         } += 1;
         let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        let line = json!({ "test": name, "outcome": outcome, "ms": ms, "said": said });
+        let line = json!({ "test": name, "outcome": outcome, "ms": ms, "said": said, "may_miss": may_miss });
         // A console that is gone has nobody who misses the line.
         let _gone = writeln!(stdout(), "{MARK} {line}");
     }

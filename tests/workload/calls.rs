@@ -62,11 +62,11 @@ fn named(name: &str) -> io::Result<Call> {
             let aio = Aio::new()?;
             Box::new(move |line, position| aio.write_vectored(&halves(line), position))
         }
-        "uring_write" => queued(Way::Buffer)?,
-        "uring_writev" => queued(Way::Vector)?,
-        "uring_fixed" => queued(Way::Registered)?,
-        "uring_async" => queued(Way::Worker)?,
-        "uring_sqpoll" => queued(Way::Poller)?,
+        "io_uring_write" => queued(Way::Buffer)?,
+        "io_uring_writev" => queued(Way::Vector)?,
+        "io_uring_fixed" => queued(Way::Registered)?,
+        "io_uring_async" => queued(Way::Worker)?,
+        "io_uring_sqpoll" => queued(Way::Poller)?,
         _ => return Err(io::Error::other(format!("no such call: {name}"))),
     })
 }

@@ -56,10 +56,10 @@ pub(crate) fn interrupted(bytes: u64) -> io::Result<()> {
     }
     thread::scope(|scope| {
         let interrupter = scope.spawn(interrupt);
-        let interrupted = write(stdout(), &text[written..]);
+        let result = write(stdout(), &text[written..]);
         join(interrupter)?;
-        let expected = interrupted == Err(Errno::INTR);
-        if expected { Ok(()) } else { Err(io::Error::other(format!("{interrupted:?}"))) }
+        let ended = result == Err(Errno::INTR);
+        if ended { Ok(()) } else { Err(io::Error::other(format!("{result:?}"))) }
     })?;
     write_once(stderr(), b"interrupted\n")?;
     write_once(stdout(), &text[written..])

@@ -25,7 +25,7 @@
 //! | `workers W N` | N lines of each of W processes (seeds 1 to W), in blocks of 4096 bytes that cut lines |
 //! | `rivals W N` | N lines of each of W processes (seeds 1 to W), all on one CPU |
 //! | `beside W N` | N lines, while each of W processes waits for room in a full pipe of its own |
-//! | `by CALL N` | N lines by CALL: `write`, `pwritev2`, `aio_write`, `uring_sqpoll` …, see [`calls`] |
+//! | `by CALL N` | N lines by CALL: `write`, `pwritev2`, `aio_write`, `io_uring_sqpoll` …, see [`calls`] |
 //! | `refused CALL` | CALL, which has to fail, then a line |
 //! | `moved CALL BYTES` | text by a call without a buffer: `sendfile`, `splice`, `vmsplice`, `tee` …, see [`moved`] |
 //! | `held CALL BYTES` | the same from a file, which is open until stdin ends: `sendfile`, `splice`, `sendfile_from`, `splice_from` |

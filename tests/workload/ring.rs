@@ -89,29 +89,38 @@ impl Ring {
 
     /// Writes `bytes` to stdout, at a file's own position.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        /// `IOSQE_FIXED_FILE`
+        const FIXED_FILE: u8 = 1;
+        /// `IOSQE_ASYNC`
+        const ASYNC: u8 = 1 << 4;
         self.memory[..bytes.len()].copy_from_slice(bytes);
         let (address, length) = (self.memory.as_ptr() as u64, bytes.len() as u32);
         let halves = self.memory[..bytes.len()].split_at(bytes.len() / 2);
         let segments = [IoSlice::new(halves.0), IoSlice::new(halves.1)];
-        let written = match self.way {
-            Way::Buffer => self.submit(23, 1, address, length),
-            Way::Vector => self.submit(2, 1, segments.as_ptr() as u64, 2),
-            Way::Registered => self.submit(5, 1, address, length),
-            Way::Worker => self.submit(23 | 1 << 12, 1, address, length),
-            Way::Poller => self.submit(23 | 1 << 8, 0, address, length),
-        }?;
+        // `IORING_OP_WRITEV`, `IORING_OP_WRITE_FIXED`, `IORING_OP_WRITE`
+        let (operation, address, length) = match self.way {
+            Way::Vector => (2, segments.as_ptr() as u64, 2),
+            Way::Registered => (5, address, length),
+            _ => (23, address, length),
+        };
+        let (flags, fd) = match self.way {
+            Way::Worker => (ASYNC, 1),
+            Way::Poller => (FIXED_FILE, 0),
+            _ => (0, 1),
+        };
+        let written = self.submit([operation, flags], fd, address, length)?;
         Ok(written as usize)
     }
 
-    /// Submits one entry and waits for its result. `operation` has the entry's flags in its second byte.
-    fn submit(&self, operation: u32, fd: u32, address: u64, length: u32) -> io::Result<i32> {
+    /// Submits one entry and waits for its result.
+    fn submit(&self, operation: [u8; 2], fd: u32, address: u64, length: u32) -> io::Result<i32> {
         const GET_EVENTS: c_long = 1;
         const WAKE_POLLER: c_long = 2;
         // Of the submissions: tail, array; of the completions: head, entries.
         let [tail, array] = [self.parameters[11], self.parameters[16]];
         let [head, completed] = [self.parameters[20], self.parameters[25]];
         let entry = [
-            operation,
+            u16::from_ne_bytes(operation).into(),
             fd,
             // At the file's own position.
             u32::MAX,

@@ -3,6 +3,7 @@
 //! The same file is `/init` there and runs on this machine's kernel with `--host`; it lists its tests itself, so what is
 //! expected is known before anything is booted.
 
+mod document;
 mod initramfs;
 mod kernel;
 mod matrix;
@@ -20,8 +21,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use self::{
-    matrix::Matrix,
-    qemu::Console,
+    document::Document,
     verdict::{Report, Verdict},
 };
 use crate::{
@@ -45,8 +45,14 @@ pub(crate) struct Options {
     /// Boot this kernel image instead; takes no network.
     #[arg(long, value_name = "PATH", conflicts_with = "kernels")]
     kernel_image: Option<PathBuf>,
+    /// Words for the kernel's command line, such as `preempt=full`.
+    #[arg(long, value_name = "WORDS")]
+    append: Option<String>,
+    /// Take over into `deploy/reference/coverage.md` what the tests find.
+    #[arg(long, conflicts_with_all = ["kernel_image", "append", "filter"])]
+    write_matrix: bool,
     /// Run on this machine's kernel instead, as root.
-    #[arg(long, conflicts_with_all = ["kernels", "kernel_image", "kvm"])]
+    #[arg(long, conflicts_with_all = ["kernels", "kernel_image", "append", "kvm"])]
     host: bool,
     /// Let KVM run the guest, where that works.
     #[arg(long)]
@@ -60,48 +66,86 @@ pub(crate) fn run(workspace: &Workspace, options: &Options, yes: bool) -> Result
     let needs = if options.host { Need::BUILD } else { &[Need::BUILD, Need::GUEST].concat() };
     setup::ensure(workspace, needs, yes)?;
     let binary = build(workspace)?;
-    let filter = options.filter.as_deref();
-    let expected = expected(&binary, filter)?;
-    let sum = if options.host {
-        host(&binary, filter, &expected)?
-    } else {
-        boot_all(&binary, filter, &expected, &images(workspace, options)?, options.kvm)?
-    };
+    let run = Run::new(workspace, &binary, options)?;
+    let sum = if options.host { run.host()? } else { run.boot_all(&images(workspace, options)?)? };
     writeln!(stdout(), "{sum}")?;
     Ok(if sum.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Runs every test of `binary`, which was built already, in the kernels for every day.
 pub(crate) fn usual(workspace: &Workspace, binary: &Binary) -> Result<Tally> {
-    let images = images(workspace, &Options::default())?;
-    boot_all(binary, None, &expected(binary, None)?, &images, false)
+    let options = Options::default();
+    Run::new(workspace, binary, &options)?.boot_all(&images(workspace, &options)?)
 }
 
-/// Boots one kernel after the other: each takes a CPU for itself.
-fn boot_all(
-    binary: &Binary,
-    filter: Option<&str>,
-    expected: &[String],
-    images: &[(String, PathBuf)],
-    kvm: bool,
-) -> Result<Tally> {
-    let initramfs = binary.path.with_extension("initramfs");
-    initramfs::write(&binary.path, &initramfs)?;
-    let (mut sum, mut matrix) = (Tally::default(), Matrix::default());
-    for (name, image) in images {
-        let step = Step::begin(format!("kernel tests in Linux {name}"));
-        let arguments: Vec<&str> = filter.into_iter().collect();
-        let console = qemu::boot(image, &initramfs, &arguments, kvm, |line| {
-            if let Some(report) = Report::parse(line) {
-                eprintln!("{report}");
-            }
-        })?;
-        sum += judge(name, &console, expected);
-        matrix.add(name, &console.text);
-        step.end();
+/// What the tests of `binary` are run by, and judged.
+struct Run<'a> {
+    binary: &'a Binary,
+    options: &'a Options,
+    /// The names of the tests.
+    expected: Vec<String>,
+    /// What is known of each kernel.
+    document: Document,
+}
+
+impl<'a> Run<'a> {
+    fn new(workspace: &Workspace, binary: &'a Binary, options: &'a Options) -> Result<Self> {
+        let expected = expected(binary, options.filter.as_deref())?;
+        Ok(Self { binary, options, expected, document: Document::at(workspace.root()) })
     }
-    eprint!("{matrix}");
-    Ok(sum)
+
+    /// Boots one kernel after the other: each takes a CPU for itself.
+    fn boot_all(&self, images: &[(String, PathBuf)]) -> Result<Tally> {
+        let initramfs = self.binary.path.with_extension("initramfs");
+        initramfs::write(&self.binary.path, &initramfs)?;
+        let mut sum = Tally::default();
+        let Options { filter, append, kvm, .. } = self.options;
+        for (release, image) in images {
+            let name = [Some(release), append.as_ref()].into_iter().flatten();
+            let name = name.map(String::as_str).collect::<Vec<_>>().join(" ");
+            let step = Step::begin(format!("kernel tests in Linux {name}"));
+            let words =
+                [append.as_deref().unwrap_or_default(), filter.as_deref().unwrap_or_default()];
+            let console = qemu::boot(image, &initramfs, words, *kvm, |line| {
+                if let Some(report) = Report::parse(line) {
+                    eprintln!("{report}");
+                }
+            })?;
+            let mut verdict = Verdict::of(&console.text, &self.expected);
+            if console.timed_out {
+                let seconds = console.elapsed.as_secs();
+                verdict.fail(format!("Linux {name} was still running after {seconds} s"));
+            }
+            sum += self.settle(verdict, &name, &console.text)?;
+            step.end();
+        }
+        Ok(sum)
+    }
+
+    fn host(&self) -> Result<Tally> {
+        let mut text = Vec::new();
+        let mut tests = suite::command(self.binary);
+        let tests = tests.args(self.options.filter.as_deref());
+        suite::tally("kernel tests on this machine", tests, &mut text)?;
+        let text = String::from_utf8_lossy(&text);
+        for report in text.lines().filter_map(Report::parse) {
+            eprintln!("{report}");
+        }
+        self.settle(Verdict::of(&text, &self.expected), &Document::host()?, &text)
+    }
+
+    /// Compares what a kernel's run printed with what is known of it, and says what a person has to know.
+    fn settle(&self, mut verdict: Verdict, kernel: &str, text: &str) -> Result<Tally> {
+        if self.options.write_matrix {
+            self.document.update(kernel, text)?;
+        } else {
+            for difference in self.document.differences(kernel, text)? {
+                verdict.fail(difference);
+            }
+        }
+        tell(&verdict, text);
+        Ok(verdict.tally)
+    }
 }
 
 /// Builds the tests.
@@ -145,29 +189,8 @@ fn images(workspace: &Workspace, options: &Options) -> Result<Vec<(String, PathB
     releases.into_iter().map(image).collect()
 }
 
-fn host(binary: &Binary, filter: Option<&str>, expected: &[String]) -> Result<Tally> {
-    let mut text = Vec::new();
-    let mut tests = suite::command(binary);
-    suite::tally("kernel tests on this machine", tests.args(filter), &mut text)?;
-    let text = String::from_utf8_lossy(&text);
-    for report in text.lines().filter_map(Report::parse) {
-        eprintln!("{report}");
-    }
-    Ok(tell(&Verdict::of(&text, expected), &text))
-}
-
-/// Judges a guest's run.
-fn judge(name: &str, console: &Console, expected: &[String]) -> Tally {
-    let mut verdict = Verdict::of(&console.text, expected);
-    if console.timed_out {
-        let seconds = console.elapsed.as_secs();
-        verdict.fail(format!("Linux {name} was still running after {seconds} s"));
-    }
-    tell(&verdict, &console.text)
-}
-
 /// Says what a person has to know of a verdict.
-fn tell(verdict: &Verdict, text: &str) -> Tally {
+fn tell(verdict: &Verdict, text: &str) {
     if !verdict.problems.is_empty() {
         let lines: Vec<&str> = text.lines().collect();
         eprintln!("    the console's end:");
@@ -181,5 +204,4 @@ fn tell(verdict: &Verdict, text: &str) -> Tally {
     for gap in &verdict.gaps {
         eprintln!("known gap: {gap}");
     }
-    verdict.tally
 }

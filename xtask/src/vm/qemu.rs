@@ -32,13 +32,13 @@ pub(super) struct Console {
     pub(super) timed_out: bool,
 }
 
-/// Boots `image` with `initramfs`, whose `/init` gets `arguments`. Each line goes to `seen` as it comes.
+/// Boots `image` with `initramfs`: with words for the kernel, and for `/init`. Each line goes to `seen` as it comes.
 ///
 /// QEMU's exit code says nothing: the verdict is in the text.
 pub(super) fn boot(
     image: &Path,
     initramfs: &Path,
-    arguments: &[&str],
+    [kernel, init]: [&str; 2],
     kvm: bool,
     mut seen: impl FnMut(&str),
 ) -> Result<Console> {
@@ -50,7 +50,7 @@ pub(super) fn boot(
         .arg("-initrd")
         .arg(initramfs)
         .arg("-append")
-        .arg(format!("{KERNEL} -- {}", arguments.join(" ")))
+        .arg(format!("{KERNEL} {kernel} -- {init}"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
     eprintln!("    $ {}", command::text(&qemu));
