@@ -8,7 +8,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use collector::capture::Backend;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -19,11 +19,11 @@ use crate::stage::{Outcome, Stage};
 use crate::workload::body;
 
 /// The probe alone, without a runtime and a network: a container goes by its id, and nothing of the machine's is touched.
-const CONFIG: &str = "tail: { enabled: false }\n\
-                      state: { directory: off }\n\
-                      identity: { docker: { enabled: off }, hold_timeout: 0s }\n\
-                      sinks: { out: { type: console, format: json } }\n\
-                      admin: { listen: off }\n";
+const PROBE_ALONE: &str = "tail: { enabled: false }\n";
+const REST: &str = "state: { directory: off }\n\
+                    identity: { docker: { enabled: off }, hold_timeout: 0s }\n\
+                    sinks: { out: { type: console, format: json } }\n\
+                    admin: { listen: off }\n";
 
 /// What it says on stderr once it captures.
 const READY: &str = "collecting";
@@ -35,6 +35,8 @@ const LOG_LINES: usize = 16;
 /// A collector, which ends with its test.
 struct Agent {
     process: Child,
+    /// What it said before it was ready.
+    log: String,
 }
 
 impl Drop for Agent {
@@ -46,15 +48,14 @@ impl Drop for Agent {
 }
 
 impl Agent {
-    /// Starts it, and waits until it captures.
-    fn start(backend: Option<Backend>) -> Result<Self> {
-        let config = temp_dir().join(format!("{}.yaml", new_id()));
-        let attach = backend.map_or("auto", Backend::as_str);
-        fs::write(&config, format!("capture: {{ required: true, attach: {attach} }}\n{CONFIG}"))?;
+    /// Starts it with a configuration, as a `verb` of this program, and waits until it is ready.
+    fn start(verb: &str, config: &str) -> Result<Self> {
+        let path = temp_dir().join(format!("{}.yaml", new_id()));
+        fs::write(&path, config)?;
         let mut process = Command::new(current_exe()?);
-        process.args(["writetap", "run", "--config"]).arg(&config);
+        process.args([verb, "run", "--config"]).arg(&path);
         let process = process.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-        let mut agent = Self { process };
+        let mut agent = Self { process, log: String::new() };
         let log = BufReader::new(agent.process.stderr.take().context("no pipe")?);
         let (lines, said) = sync_channel(LOG_LINES);
         // It reads on when nobody listens any more: the collector must not wait for its log.
@@ -64,13 +65,12 @@ impl Agent {
             }
         });
         let end = Instant::now() + PATIENCE;
-        let mut log = String::new();
-        while !log.contains(READY) {
+        while !agent.log.contains(READY) {
             let wait = end.saturating_duration_since(Instant::now());
             let line = said.recv_timeout(wait);
-            log += &line.with_context(|| format!("the collector is not ready: {log}"))?;
+            agent.log += &line.with_context(|| format!("it is not ready: {}", agent.log))?;
         }
-        fs::remove_file(config)?;
+        fs::remove_file(path)?;
         Ok(agent)
     }
 
@@ -88,7 +88,9 @@ impl Agent {
 /// Every line of a container comes out once, in order, with the container's id.
 pub(crate) fn prints_every_line(stage: &mut Stage) -> Result<Outcome> {
     const LINES: u64 = 500;
-    let agent = Agent::start(stage.backend)?;
+    let attach = stage.backend.map_or("auto", Backend::as_str);
+    let config = format!("capture: {{ required: true, attach: {attach} }}\n{PROBE_ALONE}{REST}");
+    let agent = Agent::start("writetap", &config)?;
     let id = new_id();
     let container = Container::named(&format!("system.slice/docker-{id}.scope"))?;
     container.run(&["dup7", &LINES.to_string()])?;
@@ -104,6 +106,31 @@ pub(crate) fn prints_every_line(stage: &mut Stage) -> Result<Outcome> {
     let expected: Vec<_> = lines.map(|line| String::from_utf8_lossy(&line).into_owned()).collect();
     ensure!(bodies == expected, "other lines: {bodies:?}");
     Ok(Outcome::Passed(format!("{LINES} lines")))
+}
+
+/// Where no cgroup of version 2 is to be seen, it says so, and what to do; and reads log files.
+pub(crate) fn reads_logs_beside_version_1_alone(_stage: &mut Stage) -> Result<Outcome> {
+    let (root, id) = (temp_dir().join(new_id()), new_id());
+    let directory = root.join("containers").join(&id);
+    fs::create_dir_all(&directory)?;
+    let line = r#"{"log":"a line\n","stream":"stdout","time":"2026-01-02T03:04:05.678Z"}"#;
+    fs::write(directory.join(format!("{id}-json.log")), format!("{line}\n"))?;
+    let tail = format!("tail: {{ start: beginning, docker_root: '{}' }}\n{REST}", root.display());
+    let agent = Agent::start("without-version-2", &tail)?;
+    for said in ["everything is read from log files: no cgroups of version 2", "backend=\"none\""] {
+        ensure!(agent.log.contains(said), "it does not say \"{said}\": {}", agent.log);
+    }
+    let records = agent.stop()?;
+    let [record] = &records[..] else { bail!("not one record: {records:?}") };
+    ensure!(body_of(record, &id)?.as_deref() == Some("a line"), "another record: {record}");
+    let doctor = Command::new(current_exe()?).args(["without-version-2", "doctor"]).output()?;
+    let found = String::from_utf8_lossy(&doctor.stdout);
+    for said in ["only version 1 is mounted", "systemd.unified_cgroup_hierarchy=1"] {
+        ensure!(found.contains(said), "the doctor does not say \"{said}\": {found}");
+    }
+    ensure!(doctor.status.code() == Some(1), "the doctor found nothing: {}", doctor.status);
+    fs::remove_dir_all(root)?;
+    Ok(Outcome::Passed(String::new()))
 }
 
 /// The body of a record, if it is one of this container.

@@ -42,6 +42,7 @@ type Test = fn(&mut Stage) -> Result<Outcome>;
 const ONCE: &[(&str, Test)] = &[
     ("names::of_every_runtime", names::of_every_runtime),
     ("names::of_others_are_left_alone", names::of_others_are_left_alone),
+    ("agent::reads_logs_beside_version_1_alone", agent::reads_logs_beside_version_1_alone),
 ];
 
 /// The tests of each backend, in the order in which they run; after the first two come [`calls`].
@@ -110,6 +111,7 @@ fn main() -> ExitCode {
         ["--list", ref filter @ ..] => list(filter),
         ["enter", cgroup, ref command @ ..] => program::enter(cgroup, command),
         ["nest", cgroup, ref command @ ..] => program::nest(cgroup, command),
+        ["without-version-2", ref command @ ..] => program::without_version_2(command),
         ["workload", ref command @ ..] => workload::run(command).map_err(Into::into),
         ref filter => return tests(filter),
     };

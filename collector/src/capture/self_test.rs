@@ -30,8 +30,11 @@ pub enum SelfTestError {
     /// No place in the maps.
     #[error("failed to watch this process for the probe's test")]
     Watch(#[source] aya::maps::MapError),
-    /// The cgroup is unknown.
-    #[error("failed to find this process's cgroup in the unified hierarchy: is cgroup2 mounted?")]
+    /// There are no cgroups of version 2 to be seen.
+    #[error(
+        "no cgroups of version 2, by which the probe knows containers: boot with \
+         `systemd.unified_cgroup_hierarchy=1`, or mount them beside version 1 before the runtime starts"
+    )]
     Cgroup,
     /// The hook never ran.
     #[error(
@@ -42,8 +45,11 @@ pub enum SelfTestError {
 
 /// Watches this process's own cgroup for a moment and writes into a pipe. To be run before any container is watched:
 /// what is in the ring meanwhile is thrown away.
-pub(super) fn run(reader: &mut Reader, control: &Control) -> Result<(), SelfTestError> {
-    let own = own_cgroup().ok_or(SelfTestError::Cgroup)?;
+pub(super) fn run(
+    reader: &mut Reader,
+    control: &Control,
+    own: CgroupId,
+) -> Result<(), SelfTestError> {
     let id = ContainerId::from_bytes(&[b'0'; ContainerId::LEN])
         .map_err(|_never| SelfTestError::Cgroup)?;
     let (_read_end, mut write_end) = pipe().map_err(SelfTestError::Pipe)?;
@@ -74,7 +80,11 @@ fn sees(reader: &mut Reader, own: CgroupId) -> bool {
 }
 
 /// The inode of this process's directory in the unified hierarchy.
-fn own_cgroup() -> Option<CgroupId> {
+pub(super) fn own_cgroup() -> Result<CgroupId, SelfTestError> {
+    unified_cgroup().ok_or(SelfTestError::Cgroup)
+}
+
+fn unified_cgroup() -> Option<CgroupId> {
     let cgroup = fs::read_to_string("/proc/self/cgroup").ok()?;
     let path = cgroup.lines().find_map(|line| line.strip_prefix("0::/"))?;
     let mount =

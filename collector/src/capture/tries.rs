@@ -5,10 +5,13 @@ use aya::{Btf, Endianness};
 use super::offsets::{self, Kernel};
 use super::probe::{self, Parts, ProbeError};
 use super::{Backend, Capture, Error, Metrics, Reader, Settings, memory, self_test};
+use crate::record::CgroupId;
 
 /// What all backends need to know of the kernel.
 pub(super) struct Tries {
     kernel: Kernel,
+    /// This process's, in which a write is tried.
+    cgroup: CgroupId,
     /// Tens of megabytes: read once, and not kept.
     btf: Btf,
     /// Dropped last.
@@ -17,9 +20,10 @@ pub(super) struct Tries {
 
 impl Tries {
     pub(super) fn new(settings: &Settings) -> Result<Self, Error> {
+        let cgroup = self_test::own_cgroup()?;
         let kernel = offsets::resolve(&settings.btf)?;
         let btf = Btf::parse_file(&settings.btf, Endianness::default()).map_err(ProbeError::Btf)?;
-        Ok(Self { kernel, btf, _memory: memory::GiveBack })
+        Ok(Self { kernel, cgroup, btf, _memory: memory::GiveBack })
     }
 
     /// Loads, attaches, and makes sure that a write of this process is seen.
@@ -33,7 +37,7 @@ impl Tries {
             probe::load(settings, &self.kernel, &self.btf, backend)?;
         let (interval, metrics) = (settings.wake_interval, metrics.clone());
         let mut reader = Reader::new(ring, reader_state, skips, interval, metrics);
-        self_test::run(&mut reader, &control)?;
+        self_test::run(&mut reader, &control, self.cgroup)?;
         probe.begin()?;
         Ok(Capture { probe, reader, control: control.into(), backend, gaps })
     }

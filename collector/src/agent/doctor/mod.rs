@@ -1,6 +1,7 @@
 //! What this machine allows, read from `/proc` and `/sys`, by knocking at sockets, and by trying.
 
 mod capability;
+mod cgroup;
 mod coverage;
 mod log_files;
 
@@ -120,7 +121,7 @@ fn inspect(config: &Config, roots: &Roots) -> Report {
     if config.attach != Attach::Off {
         findings.extend([kernel(roots), btf(&config.capture.btf), lockdown(roots)]);
         findings.extend(capability::examine(roots));
-        findings.push(cgroup(roots));
+        findings.push(cgroup::examine(roots));
     }
     findings.push(docker(
         config.identity.stage.docker.as_deref(),
@@ -191,32 +192,6 @@ fn lockdown(roots: &Roots) -> Finding {
             "tell the project what this kernel shows",
         ),
     }
-}
-
-fn cgroup(roots: &Roots) -> Finding {
-    let topic = "cgroup";
-    let mounts = match fs::read_to_string(roots.proc.join("self/mountinfo")) {
-        Ok(mounts) => mounts,
-        Err(error) => {
-            return Finding::missing(topic, format!("no list of mounts: {error}"), "mount /proc");
-        }
-    };
-    match mounts.lines().find_map(unified_hierarchy) {
-        Some("/sys/fs/cgroup") => Finding::ok(topic, "version 2 at /sys/fs/cgroup"),
-        Some(path) => Finding::ok(topic, format!("version 2 at {path}, beside version 1")),
-        None => Finding::missing(
-            topic,
-            "no version 2 hierarchy is mounted",
-            "mount -t cgroup2 none /sys/fs/cgroup",
-        ),
-    }
-}
-
-/// Where a line of mountinfo mounts a cgroup2 file system, if it does. The fields after ` - ` begin with the type:
-/// <https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html>
-fn unified_hierarchy(line: &str) -> Option<&str> {
-    let (mount, file_system) = line.split_once(" - ")?;
-    if file_system.split(' ').next()? == "cgroup2" { mount.split(' ').nth(4) } else { None }
 }
 
 fn docker(address: Option<&str>, is_required: bool) -> Finding {

@@ -68,6 +68,12 @@ fn what_is_taken_away_is_found() {
     assert_eq!(overwritten(status, "CapEff:\tx\n"), [("capabilities", Degraded)]);
     let v1 = "31 24 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n";
     assert_eq!(overwritten("proc/self/mountinfo", v1), [("cgroup", Missing)]);
+    let on_version_1 = |root: &Path| {
+        fs::create_dir(root.join("proc/7")).unwrap();
+        let cgroups = format!("4:memory:/docker/{}\n0::/\n", "a".repeat(64));
+        fs::write(root.join("proc/7/cgroup"), cgroups).unwrap();
+    };
+    assert_eq!(statuses(on_version_1), [("cgroup", Degraded)]);
     // Its address was given, so it is expected.
     assert_eq!(removed("docker.sock"), [("docker", Missing)]);
 }

@@ -29,8 +29,8 @@ pub enum ScanError {
     },
     /// The unified hierarchy is not mounted.
     #[error(
-        "no cgroup2 file system in `{mountinfo}`: mount it, e.g. `mount -t cgroup2 none \
-         /sys/fs/cgroup/unified`"
+        "no cgroup2 file system in `{mountinfo}`: boot with `systemd.unified_cgroup_hierarchy=1`, or mount it before \
+         the runtime starts, e.g. `mount -t cgroup2 none /sys/fs/cgroup/unified`"
     )]
     NoHierarchy {
         /// The list of mounts that was read.
