@@ -11,11 +11,12 @@ use anyhow::{Context as _, Result};
 use crate::report;
 
 /// Type and place of every file system, in this order.
-const MOUNTS: [(&CStr, &CStr); 6] = [
+const MOUNTS: [(&CStr, &CStr); 7] = [
     (c"devtmpfs", c"/dev"),
     (c"devpts", c"/dev/pts"),
     (c"proc", c"/proc"),
     (c"sysfs", c"/sys"),
+    (c"debugfs", c"/sys/kernel/debug"),
     (c"cgroup2", c"/sys/fs/cgroup"),
     (c"tmpfs", c"/tmp"),
 ];

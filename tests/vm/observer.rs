@@ -39,8 +39,8 @@ pub(crate) struct Seen {
     pub(crate) counters: [Counters; 2],
     /// The container's id, as the probe read it from the cgroup's name.
     pub(crate) id: String,
-    /// How often the kernel has left out the program meanwhile.
-    skipped: u64,
+    /// How often the kernel has left out a program meanwhile.
+    pub(crate) skipped: u64,
     /// By which backend it was seen.
     backend: Option<Backend>,
     /// How many regular files were announced that are fd 1.

@@ -62,7 +62,7 @@ pub(crate) fn rivals_on_one_cpu(stage: &mut Stage) -> Result<Outcome> {
     if let Some(gap) = seen.gap(0, written)? {
         return Ok(gap);
     }
-    Ok(Outcome::Passed(format!("{written} writes")))
+    Ok(Outcome::Passed(format!("{written} writes, {} runs skipped", seen.skipped)))
 }
 
 /// A process that writes while others wait in the same function, for a reader that never comes.

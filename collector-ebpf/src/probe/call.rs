@@ -1,5 +1,6 @@
-//! A kernel function that writes is entered, and left: backend `multi`. Its arguments are there at the entry only, so what
-//! they say is kept for the thread until it leaves.
+//! A kernel function that writes is entered, and left: backend `multi`, and `fexit` where programs may be preempted. What
+//! its arguments say at the entry is kept for the thread until it leaves: the one needs that because they are there at the entry
+//! only, the other because it looks twice at the return, and must know whether it has looked already.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use collector_ebpf::NodeCounter;
@@ -65,9 +66,9 @@ fn enter(
     }
 }
 
-/// The current thread leaves such a function.
+/// The current thread leaves such a function. Who comes second finds nothing to do.
 #[inline(always)]
-pub(super) fn left(result: i64) {
+pub(super) fn left(slot: Slot, result: i64) {
     let thread = bpf_get_current_pid_tgid();
     // SAFETY: only this thread changes the entry, and the value is copied at once.
     let Some(&call) = (unsafe { CALLS.get(thread) }) else { return };
@@ -76,7 +77,7 @@ pub(super) fn left(result: i64) {
         return;
     }
     let Some(container) = stream::container(call.stream.root) else { return };
-    let write = Write::new(&call.stream, Slot::First, result as u64);
+    let write = Write::new(&call.stream, slot, result as u64);
     let source = if call.has_bytes == 0 {
         Source::Unseen(call.range)
     } else {

@@ -27,6 +27,8 @@ const ROUNDS: usize = 1024 + (1 << 20) / CHUNK_BYTES;
 pub(super) enum Slot {
     First = 0,
     Second = 1,
+    Third = 2,
+    Fourth = 3,
 }
 
 /// Which write it is.
@@ -122,8 +124,7 @@ pub(super) fn run(container: *mut Container, write: &Write, source: Source) {
 fn scratch(slot: u32) -> Option<&'static mut Scratch> {
     // SAFETY: the helper has no preconditions.
     let cpu = unsafe { bpf_get_smp_processor_id() };
-    let index =
-        if slot == Slot::First as u32 { cpu } else { cpu + settings().get(|s| &s.cpus) as u32 };
+    let index = cpu + slot * settings().get(|s| &s.cpus) as u32;
     // SAFETY: no other program uses this scratch while this one runs: the kernel never runs a tracing program on a CPU
     // where it is running already, and those that may run there meanwhile have other slots.
     SCRATCH.get_ptr_mut(index).map(|scratch| unsafe { &mut *scratch })

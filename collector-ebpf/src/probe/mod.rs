@@ -123,7 +123,7 @@ fn vmsplice(ctx: FExitContext) -> i32 {
     0
 }
 
-/// Entry of what `pipe_write` and `tty_write` see the return of.
+/// Entry of what `pipe_write` and `tty_write` see the return of; so do `pipe_left` and `tty_left`.
 #[kprobe]
 fn enter_write(ctx: ProbeContext) -> u32 {
     if let (Some(kiocb), Some(iterator)) = (ctx.arg(0), ctx.arg(1)) {
@@ -174,6 +174,35 @@ fn enter_vmsplice(ctx: ProbeContext) -> u32 {
 /// Return of all of these.
 #[kretprobe]
 fn leave(ctx: RetProbeContext) -> u32 {
-    call::left(ctx.ret());
+    call::left(Slot::First, ctx.ret());
+    0
+}
+
+/// Return of what `pipe_write` sees, where programs may be preempted: the kernel leaves one out then for who writes meanwhile
+/// on that CPU. `enter_write` is never left out, and keeps what one of two has to find at the return.
+#[fexit]
+fn pipe_left(ctx: FExitContext) -> i32 {
+    call::left(Slot::First, ctx.arg(2));
+    0
+}
+
+/// As [`pipe_left`], and after it.
+#[fexit]
+fn pipe_left_again(ctx: FExitContext) -> i32 {
+    call::left(Slot::Third, ctx.arg(2));
+    0
+}
+
+/// As [`pipe_left`], for `tty_write`.
+#[fexit]
+fn tty_left(ctx: FExitContext) -> i32 {
+    call::left(Slot::Second, ctx.arg(2));
+    0
+}
+
+/// As [`tty_left`], and after it.
+#[fexit]
+fn tty_left_again(ctx: FExitContext) -> i32 {
+    call::left(Slot::Fourth, ctx.arg(2));
     0
 }

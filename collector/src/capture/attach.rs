@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd as _, OwnedFd};
 
-use aya::programs::{BtfTracePoint, FExit, Program, ProgramError, ProgramFd};
+use aya::programs::{BtfTracePoint, FExit, KProbe, Program, ProgramError, ProgramFd};
 use aya::{Btf, Ebpf};
 
 use super::hooks::{Hook, Hooks};
@@ -18,7 +18,9 @@ const LEAVE: &str = "leave";
 /// What was attached.
 #[derive(Default)]
 pub(super) struct Attached {
-    /// The programs that are at work, by name.
+    /// The programs that are at work and that another steps in for when they are left out, by name.
+    pub(super) backed: Vec<(&'static str, OwnedFd)>,
+    /// The others.
     pub(super) programs: Vec<(&'static str, OwnedFd)>,
     /// What else has to be kept for them to stay so.
     pub(super) links: Vec<OwnedFd>,
@@ -35,11 +37,24 @@ impl Attached {
         Ok(attached)
     }
 
-    /// The functions' return, with their arguments.
-    pub(super) fn exits(ebpf: &mut Ebpf, hooks: &Hooks, btf: &Btf) -> Result<Self, ProbeError> {
+    /// The functions' return, with their arguments. Where programs may be preempted, two of them look at it for each
+    /// function that writes, and a kprobe at its entry.
+    pub(super) fn exits(
+        ebpf: &mut Ebpf,
+        hooks: &Hooks,
+        btf: &Btf,
+        may_preempt: bool,
+    ) -> Result<Self, ProbeError> {
         let mut attached = Self::without(hooks);
         for hook in &hooks.present {
-            let result = attached.exit(ebpf, hook, btf);
+            let left = hook.left.filter(|_| may_preempt && attached.entry(ebpf, hook));
+            let result = match left {
+                Some([first, second]) => exit(ebpf, first, hook.function, btf)
+                    .map(|first| attached.backed.push(first))
+                    .and_then(|()| exit(ebpf, second, hook.function, btf)),
+                None => exit(ebpf, hook.exit, hook.function, btf),
+            };
+            let result = result.map(|program| attached.programs.push(program));
             attached.settle(hook, result)?;
         }
         Ok(attached)
@@ -65,13 +80,29 @@ impl Attached {
         Self { gaps: hooks.absent.clone(), ..Self::default() }
     }
 
-    fn exit(&mut self, ebpf: &mut Ebpf, hook: &Hook, btf: &Btf) -> Result<(), ProbeError> {
-        let name = hook.exit;
-        let program: &mut FExit = program(ebpf, name)?;
+    /// Follows a function's entry by a kprobe, which is never left out: it runs with preemption off. Whether that is so.
+    fn entry(&mut self, ebpf: &mut Ebpf, hook: &Hook) -> bool {
+        let result = self.try_entry(ebpf, hook);
+        if let Err(error) = &result {
+            let error: &dyn std::error::Error = error;
+            tracing::warn!(
+                error,
+                function = hook.function,
+                "no kprobe: this kernel may leave the probe out, which is counted"
+            );
+        }
+        result.is_ok()
+    }
+
+    fn try_entry(&mut self, ebpf: &mut Ebpf, hook: &Hook) -> Result<(), ProbeError> {
+        let name = hook.entry;
+        let program: &mut KProbe = program(ebpf, name)?;
         let refused = |source| ProbeError::Attach { program: name, source };
-        program.load(hook.function, btf).map_err(refused)?;
-        program.attach().map_err(refused)?;
-        self.programs.push((name, copy(program.fd().map_err(refused)?)?));
+        if !self.programs.iter().any(|(loaded, _)| *loaded == name) {
+            program.load().map_err(refused)?;
+            self.programs.push((name, copy(program.fd().map_err(refused)?)?));
+        }
+        program.attach(hook.function, 0).map_err(refused)?;
         Ok(())
     }
 
@@ -100,6 +131,20 @@ impl Attached {
         self.gaps.push(hook.sees);
         Ok(())
     }
+}
+
+/// Loads a program for a function's return, and attaches it.
+fn exit(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+    function: &str,
+    btf: &Btf,
+) -> Result<(&'static str, OwnedFd), ProbeError> {
+    let program: &mut FExit = program(ebpf, name)?;
+    let refused = |source| ProbeError::Attach { program: name, source };
+    program.load(function, btf).map_err(refused)?;
+    program.attach().map_err(refused)?;
+    Ok((name, copy(program.fd().map_err(refused)?)?))
 }
 
 /// Loads a program for a tracepoint.

@@ -16,8 +16,10 @@ const FILE_TO_PIPE: &str = "splice_file_to_pipe";
 pub(super) struct Hook {
     /// The program of `fexit`.
     pub(super) exit: &'static str,
-    /// The program of `multi` that sees it entered.
+    /// The program that sees it entered: of `multi`, and of `fexit` where programs may be preempted.
     pub(super) entry: &'static str,
+    /// The programs of `fexit` that see it left there, one for when the other is left out.
+    pub(super) left: Option<[&'static str; 2]>,
     /// The function.
     pub(super) function: &'static str,
     /// What only this hook sees; without it, that is a gap.
@@ -33,10 +35,14 @@ const FUNCTIONS: [(&[&str], &[&str], Hook); 6] = [
         // Where FIFOs have a function of their own (6.18, not 6.12), it calls that of pipes.
         &["anon_pipe_write", "pipe_write"],
         &["kiocb", "iov_iter"],
-        Hook::writes("pipe_write", "writes to pipes"),
+        Hook::writes("pipe_write", ["pipe_left", "pipe_left_again"], "writes to pipes"),
     ),
     // Once it took the file and the buffer: hence the look at the parameters.
-    (&["tty_write"], &["kiocb", "iov_iter"], Hook::writes("tty_write", "writes to terminals")),
+    (
+        &["tty_write"],
+        &["kiocb", "iov_iter"],
+        Hook::writes("tty_write", ["tty_left", "tty_left_again"], "writes to terminals"),
+    ),
     (
         &["do_splice"],
         &["file", "", "file", "", "", ""],
@@ -50,12 +56,13 @@ const FUNCTIONS: [(&[&str], &[&str], Hook); 6] = [
 const SENDFILE: &str = "sendfile";
 
 impl Hook {
-    const fn writes(exit: &'static str, sees: &'static str) -> Self {
-        Self { exit, entry: "enter_write", function: "", sees, is_required: true }
+    const fn writes(exit: &'static str, left: [&'static str; 2], sees: &'static str) -> Self {
+        let left = Some(left);
+        Self { exit, entry: "enter_write", left, function: "", sees, is_required: true }
     }
 
     const fn moves(exit: &'static str, entry: &'static str, sees: &'static str) -> Self {
-        Self { exit, entry, function: "", sees, is_required: false }
+        Self { exit, entry, left: None, function: "", sees, is_required: false }
     }
 }
 

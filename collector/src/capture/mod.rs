@@ -17,6 +17,7 @@ mod memory;
 mod metrics;
 mod multi;
 mod offsets;
+mod preemption;
 mod preflight;
 mod probe;
 mod ring;

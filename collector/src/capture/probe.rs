@@ -12,6 +12,7 @@ use collector_ebpf::{RECORD_BYTES, Settings as ProbeSettings};
 use super::attach::{self, Attached};
 use super::multi::MultiError;
 use super::offsets::{Iterators, Kernel};
+use super::preemption;
 use super::ring::ReaderState;
 use super::skips::Skips;
 use super::{Backend, Control, Settings};
@@ -30,7 +31,7 @@ const LIFE: [(&str, &str); 4] = [
 /// The programs that watch new containers, and their tracepoint. Attached last of all, so that none is seen half.
 const BEGINNING: ([&str; 2], &str) = (["cgroup_mkdir", "mkdir_again"], "cgroup_mkdir");
 
-/// Threads that may be writing to watched streams at once, in the backend that keeps their arguments meanwhile.
+/// Threads that may be writing to watched streams at once, where their arguments are kept meanwhile.
 const CALLS: u32 = 16_384;
 
 /// No kind of iterator.
@@ -163,7 +164,7 @@ pub(super) fn load(
         .map_max_entries("CONTAINERS", containers)
         .map_max_entries("CGROUPS", containers.saturating_mul(CGROUPS_PER_CONTAINER))
         .map_max_entries("SCRATCH", cpus * backend.slots())
-        .map_max_entries("CALLS", if backend == Backend::Multi { CALLS } else { 1 })
+        .map_max_entries("CALLS", if backend == Backend::Syscall { 1 } else { CALLS })
         .load(OBJECT)
         .map_err(ProbeError::Load)?;
     let mut life = Vec::new();
@@ -174,11 +175,13 @@ pub(super) fn load(
         life.push(attach::load(&mut ebpf, program, tracepoint, btf)?);
         attach::tracepoint(&mut ebpf, program)?;
     }
-    let Attached { programs, links, gaps } = match backend {
+    let may_preempt = backend == Backend::Fexit && preemption::may_preempt();
+    let Attached { backed, programs, links, gaps } = match backend {
         Backend::Multi => Attached::calls(&ebpf, &kernel.hooks, BEGINNING.0[0])?,
-        Backend::Fexit => Attached::exits(&mut ebpf, &kernel.hooks, btf)?,
+        Backend::Fexit => Attached::exits(&mut ebpf, &kernel.hooks, btf, may_preempt)?,
         Backend::Syscall => Attached::system_calls(&mut ebpf, btf)?,
     };
+    life.extend(backed);
     let skips = Skips::of(life, programs);
     // Its warnings are rare; a probe without them is still a probe.
     let log = EbpfLogger::init(&mut ebpf)

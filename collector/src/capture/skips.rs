@@ -34,7 +34,7 @@ pub(super) struct Skips {
 
 struct Program {
     name: &'static str,
-    /// Whether a write is lost when it is left out. Those that follow containers have a copy each that steps in.
+    /// Whether a write is lost when it is left out, or another program steps in.
     sees_writes: bool,
     /// A descriptor of its own: the count is in what the kernel says of it.
     fd: OwnedFd,
@@ -43,13 +43,13 @@ struct Program {
 }
 
 impl Skips {
-    /// Of these programs, with a descriptor each: those that follow containers, and those that see writes.
+    /// Of these programs, with a descriptor each: those that another steps in for, and those that alone see a write.
     pub(super) fn of(
-        life: Vec<(&'static str, OwnedFd)>,
+        backed: Vec<(&'static str, OwnedFd)>,
         writes: Vec<(&'static str, OwnedFd)>,
     ) -> Self {
         let program = |sees_writes| move |(name, fd)| Program { name, fd, counted: 0, sees_writes };
-        let programs = life.into_iter().map(program(false));
+        let programs = backed.into_iter().map(program(false));
         let programs = programs.chain(writes.into_iter().map(program(true))).collect();
         Self { programs, total: Arc::default() }
     }

@@ -159,8 +159,8 @@ impl Cell {
             "failed" => return None,
             other => other,
         };
-        let star =
-            if report.may_miss && !matches!(says, "–" | "some missed") { " *" } else { "" };
+        let is_seen = matches!(says, "captured" | "counted" | "discovered");
+        let star = if report.may_miss && is_seen { " *" } else { "" };
         Some(Self {
             test: test.to_owned(),
             backend: backend.to_owned(),
