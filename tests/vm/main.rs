@@ -94,6 +94,7 @@ const TESTS: &[(&str, Test)] = &[
     ("read_back::splice_from", read_back::splice_from),
     ("agent::prints_every_line", agent::prints_every_line),
     ("skipped::rivals_on_one_cpu", skipped::rivals_on_one_cpu),
+    ("skipped::a_crowd_on_one_cpu", skipped::a_crowd_on_one_cpu),
     ("skipped::beside_blocked_writers", skipped::beside_blocked_writers),
 ];
 

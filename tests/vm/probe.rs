@@ -50,9 +50,8 @@ fn expected(backend: Backend) -> Result<Vec<&'static str>> {
             "do_tee",
             "enter_write",
             "pipe_left",
-            "pipe_left_again",
+            "sys_exit_again",
             "tty_left",
-            "tty_left_again",
             "vmsplice",
         ],
         Backend::Fexit => {

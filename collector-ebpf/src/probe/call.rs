@@ -1,6 +1,6 @@
 //! A kernel function that writes is entered, and left: backend `multi`, and `fexit` where programs may be preempted. What
-//! its arguments say at the entry is kept for the thread until it leaves: the one needs that because they are there at the entry
-//! only, the other because it looks twice at the return, and must know whether it has looked already.
+//! its arguments say at the entry is kept for the thread until it leaves: the one needs that because they are there at the
+//! entry only, the other because it looks again when the system call returns, and must know whether it has looked already.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use collector_ebpf::NodeCounter;

@@ -28,7 +28,6 @@ pub(super) enum Slot {
     First = 0,
     Second = 1,
     Third = 2,
-    Fourth = 3,
 }
 
 /// Which write it is.

@@ -179,17 +179,10 @@ fn leave(ctx: RetProbeContext) -> u32 {
 }
 
 /// Return of what `pipe_write` sees, where programs may be preempted: the kernel leaves one out then for who writes meanwhile
-/// on that CPU. `enter_write` is never left out, and keeps what one of two has to find at the return.
+/// on that CPU. `enter_write` is never left out, and keeps what is to be found at the return.
 #[fexit]
 fn pipe_left(ctx: FExitContext) -> i32 {
     call::left(Slot::First, ctx.arg(2));
-    0
-}
-
-/// As [`pipe_left`], and after it.
-#[fexit]
-fn pipe_left_again(ctx: FExitContext) -> i32 {
-    call::left(Slot::Third, ctx.arg(2));
     0
 }
 
@@ -200,9 +193,9 @@ fn tty_left(ctx: FExitContext) -> i32 {
     0
 }
 
-/// As [`tty_left`], and after it.
-#[fexit]
-fn tty_left_again(ctx: FExitContext) -> i32 {
-    call::left(Slot::Fourth, ctx.arg(2));
+/// Every system call's return, there: up to Linux 6.18 it is not left out, and finds what those have left.
+#[btf_tracepoint(function = "sys_exit")]
+fn sys_exit_again(ctx: BtfTracePointContext) -> i32 {
+    system_call::returned_again(ctx.arg(0), ctx.arg(1));
     0
 }

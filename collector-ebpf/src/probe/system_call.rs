@@ -4,6 +4,7 @@ use collector_ebpf::{Container, FileId, Header, Kind, NodeCounter};
 
 use super::account;
 use super::arch::{self, Call};
+use super::call;
 use super::copy::{self, Slot, Source, Write};
 use super::file::File;
 use super::file_range::FileRange;
@@ -69,6 +70,25 @@ pub(super) fn returned(registers: *const u64, result: i64) {
         }),
     };
     copy::run(container, &write, source);
+}
+
+/// A system call has returned whose write may have been missed: then what it was called with is still kept, by the function that
+/// wrote. Not so of calls that hand writes over in a queue: what they return is no count of bytes.
+#[inline(always)]
+pub(super) fn returned_again(registers: *const u64, result: i64) {
+    if !stream::has_written(result) {
+        return;
+    }
+    // SAFETY: the verifier knows `registers` as a `struct pt_regs`.
+    let number = unsafe { *registers.add(arch::NUMBER) };
+    let writes = matches!(arch::call(number), Some(Call::Buffer | Call::Vector));
+    let writes_if_compat = arch::is_compat_write(number);
+    if !(writes || writes_if_compat) || stream::root_of_current().is_none() {
+        return;
+    }
+    if if is_compat() { writes_if_compat } else { writes } {
+        call::left(Slot::Third, result);
+    }
 }
 
 /// Announces a regular file the first time it is written. A container can make files without end, so it pays for them

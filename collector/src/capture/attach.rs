@@ -12,13 +12,17 @@ use super::probe::{OBJECT, ProbeError};
 /// The program of the backend `syscall`.
 const SYS_EXIT: &str = "sys_exit";
 
+/// The program of the backend `fexit` that finds what others have missed.
+const SYS_EXIT_AGAIN: &str = "sys_exit_again";
+
 /// The program of the backend `multi` that sees every function's return.
 const LEAVE: &str = "leave";
 
 /// What was attached.
 #[derive(Default)]
 pub(super) struct Attached {
-    /// The programs that are at work and that another steps in for when they are left out, by name.
+    /// The programs that are at work and that another steps in for when they are left out, by name. Not for writes that are
+    /// handed over in a queue, but few are.
     pub(super) backed: Vec<(&'static str, OwnedFd)>,
     /// The others.
     pub(super) programs: Vec<(&'static str, OwnedFd)>,
@@ -37,8 +41,8 @@ impl Attached {
         Ok(attached)
     }
 
-    /// The functions' return, with their arguments. Where programs may be preempted, two of them look at it for each
-    /// function that writes, and a kprobe at its entry.
+    /// The functions' return, with their arguments. Where programs may be preempted, those that write are followed from their
+    /// entry, and to the return of the system call.
     pub(super) fn exits(
         ebpf: &mut Ebpf,
         hooks: &Hooks,
@@ -46,20 +50,17 @@ impl Attached {
         may_preempt: bool,
     ) -> Result<Self, ProbeError> {
         let mut attached = Self::without(hooks);
+        let is_guarded = may_preempt && attached.guard(ebpf, hooks, btf);
         for hook in &hooks.present {
-            let left = hook.left.filter(|_| may_preempt && attached.entry(ebpf, hook));
-            let result = match left {
-                Some([first, second]) => exit(ebpf, first, hook.function, btf)
-                    .map(|first| attached.backed.push(first))
-                    .and_then(|()| exit(ebpf, second, hook.function, btf)),
-                None => exit(ebpf, hook.exit, hook.function, btf),
-            };
-            let result = result.map(|program| attached.programs.push(program));
+            let left = hook.left.filter(|_| is_guarded);
+            let result = exit(ebpf, left.unwrap_or(hook.exit), hook.function, btf);
+            let programs =
+                if left.is_some() { &mut attached.backed } else { &mut attached.programs };
+            let result = result.map(|program| programs.push(program));
             attached.settle(hook, result)?;
         }
         Ok(attached)
     }
-
     /// The functions' entry and return. `loaded` is a program that is in the kernel.
     pub(super) fn calls(ebpf: &Ebpf, hooks: &Hooks, loaded: &str) -> Result<Self, ProbeError> {
         let mut attached = Self::without(hooks);
@@ -80,30 +81,35 @@ impl Attached {
         Self { gaps: hooks.absent.clone(), ..Self::default() }
     }
 
-    /// Follows a function's entry by a kprobe, which is never left out: it runs with preemption off. Whether that is so.
-    fn entry(&mut self, ebpf: &mut Ebpf, hook: &Hook) -> bool {
-        let result = self.try_entry(ebpf, hook);
-        if let Err(error) = &result {
-            let error: &dyn std::error::Error = error;
-            tracing::warn!(
-                error,
-                function = hook.function,
-                "no kprobe: this kernel may leave the probe out, which is counted"
-            );
+    /// Attaches what is never left out, for it runs with preemption off: a kprobe at the entry of each function that writes,
+    /// and, up to Linux 6.18, the tracepoint of system calls. Whether that is so.
+    fn guard(&mut self, ebpf: &mut Ebpf, hooks: &Hooks, btf: &Btf) -> bool {
+        match self.try_guard(ebpf, hooks, btf) {
+            Ok(()) => {
+                tracing::info!("this kernel may preempt programs: each write is looked at twice");
+                true
+            }
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "this kernel may leave the probe out, which is counted");
+                false
+            }
         }
-        result.is_ok()
     }
 
-    fn try_entry(&mut self, ebpf: &mut Ebpf, hook: &Hook) -> Result<(), ProbeError> {
-        let name = hook.entry;
-        let program: &mut KProbe = program(ebpf, name)?;
-        let refused = |source| ProbeError::Attach { program: name, source };
-        if !self.programs.iter().any(|(loaded, _)| *loaded == name) {
-            program.load().map_err(refused)?;
-            self.programs.push((name, copy(program.fd().map_err(refused)?)?));
+    fn try_guard(&mut self, ebpf: &mut Ebpf, hooks: &Hooks, btf: &Btf) -> Result<(), ProbeError> {
+        self.programs.push(load(ebpf, SYS_EXIT_AGAIN, SYS_EXIT, btf)?);
+        for hook in hooks.present.iter().filter(|hook| hook.left.is_some()) {
+            let name = hook.entry;
+            let program: &mut KProbe = program(ebpf, name)?;
+            let refused = |source| ProbeError::Attach { program: name, source };
+            if !self.programs.iter().any(|(loaded, _)| *loaded == name) {
+                program.load().map_err(refused)?;
+                self.programs.push((name, copy(program.fd().map_err(refused)?)?));
+            }
+            program.attach(hook.function, 0).map_err(refused)?;
         }
-        program.attach(hook.function, 0).map_err(refused)?;
-        Ok(())
+        tracepoint(ebpf, SYS_EXIT_AGAIN)
     }
 
     /// First the return, which does nothing without an entry.

@@ -18,8 +18,8 @@ pub(super) struct Hook {
     pub(super) exit: &'static str,
     /// The program that sees it entered: of `multi`, and of `fexit` where programs may be preempted.
     pub(super) entry: &'static str,
-    /// The programs of `fexit` that see it left there, one for when the other is left out.
-    pub(super) left: Option<[&'static str; 2]>,
+    /// The program of `fexit` that sees it left there.
+    pub(super) left: Option<&'static str>,
     /// The function.
     pub(super) function: &'static str,
     /// What only this hook sees; without it, that is a gap.
@@ -35,13 +35,13 @@ const FUNCTIONS: [(&[&str], &[&str], Hook); 6] = [
         // Where FIFOs have a function of their own (6.18, not 6.12), it calls that of pipes.
         &["anon_pipe_write", "pipe_write"],
         &["kiocb", "iov_iter"],
-        Hook::writes("pipe_write", ["pipe_left", "pipe_left_again"], "writes to pipes"),
+        Hook::writes("pipe_write", "pipe_left", "writes to pipes"),
     ),
     // Once it took the file and the buffer: hence the look at the parameters.
     (
         &["tty_write"],
         &["kiocb", "iov_iter"],
-        Hook::writes("tty_write", ["tty_left", "tty_left_again"], "writes to terminals"),
+        Hook::writes("tty_write", "tty_left", "writes to terminals"),
     ),
     (
         &["do_splice"],
@@ -56,7 +56,7 @@ const FUNCTIONS: [(&[&str], &[&str], Hook); 6] = [
 const SENDFILE: &str = "sendfile";
 
 impl Hook {
-    const fn writes(exit: &'static str, left: [&'static str; 2], sees: &'static str) -> Self {
+    const fn writes(exit: &'static str, left: &'static str, sees: &'static str) -> Self {
         let left = Some(left);
         Self { exit, entry: "enter_write", left, function: "", sees, is_required: true }
     }
