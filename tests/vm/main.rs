@@ -12,6 +12,7 @@ mod agent;
 mod baseline;
 mod calls;
 mod container;
+mod cost;
 mod guest;
 mod names;
 mod object;
@@ -40,6 +41,7 @@ type Test = fn(&mut Stage) -> Result<Outcome>;
 
 /// The tests that choose the backend as the collector does, in the order in which they run.
 const ONCE: &[(&str, Test)] = &[
+    ("cost::without_a_probe", cost::without_a_probe),
     ("names::of_every_runtime", names::of_every_runtime),
     ("names::of_others_are_left_alone", names::of_others_are_left_alone),
     ("agent::reads_logs_beside_version_1_alone", agent::reads_logs_beside_version_1_alone),
@@ -93,6 +95,7 @@ const TESTS: &[(&str, Test)] = &[
     ("read_back::splice", read_back::splice),
     ("read_back::splice_from", read_back::splice_from),
     ("agent::prints_every_line", agent::prints_every_line),
+    ("cost::of_the_probe", cost::of_the_probe),
     ("skipped::rivals_on_one_cpu", skipped::rivals_on_one_cpu),
     ("skipped::a_crowd_on_one_cpu", skipped::a_crowd_on_one_cpu),
     ("skipped::beside_blocked_writers", skipped::beside_blocked_writers),

@@ -37,6 +37,7 @@
 //! | `unmapped` | a `write` and a `writev` whose third page is not there, then a line |
 //! | `flood BYTES` | lines of 100 bytes as fast as it can |
 //! | `stream GATE N RATE` | when GATE, a FIFO, is opened for writing: N lines of 200 bytes that begin with their time, RATE a second |
+//! | `timed` | lines that it reads itself, to see how long they take |
 //! | `identify` | `pid tid uid comm` of the main thread and of one called `second` |
 
 mod aio;
@@ -52,6 +53,7 @@ mod ring;
 mod scm_rights;
 mod starts;
 mod stream;
+mod timed;
 mod vanishing;
 mod ways;
 
@@ -106,6 +108,7 @@ pub(crate) fn run(arguments: &[&str]) -> io::Result<()> {
         ["unmapped"] => vanishing::unmapped(),
         ["flood", bytes] => ways::flood(number(bytes)?),
         ["stream", gate, count, rate] => stream::stream(gate, number(count)?, number(rate)?),
+        ["timed"] => timed::timed(),
         ["identify"] => ways::identify(),
         _ => Err(io::Error::other(format!("no such command: {arguments:?}"))),
     }

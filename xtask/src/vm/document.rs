@@ -1,4 +1,4 @@
-//! The file that keeps what the kernel tests found of each kernel.
+//! The files that keep what the kernel tests found of each kernel.
 
 use std::{
     fs,
@@ -7,20 +7,22 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use super::matrix::Matrix;
+use super::{cost::Costs, matrix::Matrix};
 
-/// Where it is.
-const PATH: &str = "deploy/reference/coverage.md";
+/// Where they are.
+const FOLDER: &str = "deploy/reference";
 
-/// `deploy/reference/coverage.md`.
+/// `coverage.md`, which is checked, and `cost.md`, which is not.
 pub(super) struct Document {
-    path: PathBuf,
+    coverage: PathBuf,
+    cost: PathBuf,
 }
 
 impl Document {
-    /// That of the clone at `root`.
+    /// Those of the clone at `root`.
     pub(super) fn at(root: &Path) -> Self {
-        Self { path: root.join(PATH) }
+        let folder = root.join(FOLDER);
+        Self { coverage: folder.join("coverage.md"), cost: folder.join("cost.md") }
     }
 
     /// The name of this machine's kernel in it: `host 6.18`.
@@ -32,20 +34,24 @@ impl Document {
 
     /// Takes over what a kernel's whole run printed.
     pub(super) fn update(&self, kernel: &str, console: &str) -> Result<()> {
-        let mut matrix = if self.path.try_exists()? { self.read()? } else { Matrix::default() };
+        let mut matrix = Matrix::parse(&read(&self.coverage)?);
         matrix.update(kernel, console);
-        fs::write(&self.path, matrix.to_string())
-            .with_context(|| format!("failed to write `{}`", self.path.display()))
+        write(&self.coverage, &matrix.to_string())?;
+        let mut costs = Costs::parse(&read(&self.cost)?);
+        costs.update(kernel, console);
+        write(&self.cost, &costs.to_string())
     }
 
     /// Where a kernel's run printed something else than is known of it.
     pub(super) fn differences(&self, kernel: &str, console: &str) -> Result<Vec<String>> {
-        Ok(self.read()?.differences(kernel, console))
+        Ok(Matrix::parse(&read(&self.coverage)?).differences(kernel, console))
     }
+}
 
-    fn read(&self) -> Result<Matrix> {
-        let text = fs::read_to_string(&self.path)
-            .with_context(|| format!("failed to read `{}`", self.path.display()))?;
-        Ok(Matrix::parse(&text))
-    }
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("failed to read `{}`", path.display()))
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("failed to write `{}`", path.display()))
 }

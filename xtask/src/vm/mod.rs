@@ -3,6 +3,7 @@
 //! The same file is `/init` there and runs on this machine's kernel with `--host`; it lists its tests itself, so what is
 //! expected is known before anything is booted.
 
+mod cost;
 mod document;
 mod initramfs;
 mod kernel;
@@ -48,7 +49,7 @@ pub(crate) struct Options {
     /// Words for the kernel's command line, such as `preempt=full`.
     #[arg(long, value_name = "WORDS")]
     append: Option<String>,
-    /// Take over into `deploy/reference/coverage.md` what the tests find.
+    /// Take over into `coverage.md` and `cost.md` of `deploy/reference` what the tests find.
     #[arg(long, conflicts_with_all = ["kernel_image", "append", "filter"])]
     write_matrix: bool,
     /// Run on this machine's kernel instead, as root.

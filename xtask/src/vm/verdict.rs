@@ -28,7 +28,7 @@ pub(super) struct Report {
     pub(super) outcome: String,
     millis: u64,
     /// What was measured, or what is wrong.
-    said: String,
+    pub(super) said: String,
     /// Whether the backend is known to be left out at times by this kernel.
     pub(super) may_miss: bool,
 }
