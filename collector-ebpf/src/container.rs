@@ -11,7 +11,7 @@ pub const CONTAINER_ID_BYTES: usize = 64;
 pub const MAX_NESTED: u32 = 1024;
 
 /// Streams of a container that are counted apart; the index is a [`crate::StreamTag`].
-pub const STREAMS: usize = 2;
+pub const STREAMS: usize = 3;
 
 /// How the probe treats a container; the value of [`Container::state`].
 #[repr(u32)]
@@ -77,7 +77,7 @@ pub struct Counters {
     pub lost_writes: [u64; LossReason::ALL.len()],
 }
 
-/// A token bucket that a container pays from while the ring is under pressure.
+/// A token bucket that a container pays from.
 #[repr(C)]
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
@@ -101,6 +101,8 @@ pub struct Container {
     pub stderr: FileId,
     /// The container's share of a ring under pressure.
     pub bucket: Bucket,
+    /// What it may add to the ring of its stream [`crate::StreamTag::Daemon`], at any time.
+    pub daemon_bucket: Bucket,
     /// A [`State`].
     pub state: u32,
     /// Cgroups made below its own and not removed yet; at most [`MAX_NESTED`] are watched.
@@ -109,12 +111,13 @@ pub struct Container {
     pub streams: [Counters; STREAMS],
 }
 
-const _: () = assert!(size_of::<Container>() == 64 + 32 + 16 + 8 + 2 * 136);
+const _: () = assert!(size_of::<Container>() == 64 + 32 + 2 * 16 + 8 + 3 * 136);
 
 impl Container {
     /// A container with this id, of which nothing was seen yet.
     pub const fn new(id: [u8; CONTAINER_ID_BYTES]) -> Self {
         const NONE: FileId = FileId { inode: 0, device: 0, reserved: 0 };
+        const EMPTY: Bucket = Bucket { tokens_bytes: 0, refilled_ns: 0 };
         const ZERO: Counters = Counters {
             written_bytes: 0,
             written_writes: 0,
@@ -130,7 +133,8 @@ impl Container {
             id,
             stdout: NONE,
             stderr: NONE,
-            bucket: Bucket { tokens_bytes: 0, refilled_ns: 0 },
+            bucket: EMPTY,
+            daemon_bucket: EMPTY,
             state: State::Pending as u32,
             nested: 0,
             streams: [ZERO; STREAMS],

@@ -49,6 +49,9 @@ pub enum StreamTag {
     Stdout = 0,
     /// The same as fd 2, where it is another object than fd 1.
     Stderr = 1,
+    /// What a process has as fd 1 or 2 where nobody reads: `/dev/null`, a pipe without a reader, or a terminal that is not the
+    /// container's own. A write counts by what it asked for.
+    Daemon = 2,
 }
 
 impl StreamTag {
@@ -57,6 +60,7 @@ impl StreamTag {
         Some(match raw {
             0 => Self::Stdout,
             1 => Self::Stderr,
+            2 => Self::Daemon,
             _ => return None,
         })
     }
@@ -81,7 +85,7 @@ pub struct Header {
     pub position: u64,
     /// What the caller asked to write, in bytes; saturates.
     pub requested_bytes: u32,
-    /// What the kernel took, in bytes: the call's return value.
+    /// What the kernel took, in bytes: the call's return value; what it was asked to, where it refused for want of a reader.
     pub written_bytes: u32,
     /// Where this chunk begins in its write, in bytes.
     pub offset_bytes: u32,

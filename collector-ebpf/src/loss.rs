@@ -6,7 +6,8 @@
 pub enum LossReason {
     /// The ring buffer was full: the collector did not keep up.
     RingFull = 0,
-    /// The ring was under pressure and this container had used up its share of it.
+    /// The ring was under pressure and this container had used up its share of it; or it had used up what it may add of class
+    /// `daemon`.
     RateLimited = 1,
     /// The writer's memory could not be read when the call returned (unmapped or changed meanwhile, or never resident).
     Fault = 2,

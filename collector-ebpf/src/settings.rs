@@ -62,6 +62,20 @@ pub struct Offsets {
     pub kernfs_name: u32,
     /// `kernfs_node.parent`, `__parent` from 6.15 on
     pub kernfs_parent: u32,
+    /// `task_struct.real_parent`; from here on: for the class `daemon` only.
+    pub task_parent: u32,
+    /// `task_struct.cgroups`
+    pub task_cgroups: u32,
+    /// `css_set.dfl_cgrp`
+    pub css_set_cgroup: u32,
+    /// `task_struct.signal`
+    pub task_signal: u32,
+    /// `signal_struct.pids`
+    pub signal_pids: u32,
+    /// `pid.level`
+    pub pid_level: u32,
+    /// `pid.numbers`
+    pub pid_numbers: u32,
 }
 
 /// Policy. Zero switches a bound off only where its field says so.
@@ -78,6 +92,10 @@ pub struct Settings {
     pub share_bytes_per_second: u64,
     /// Capacity of a bucket, in bytes.
     pub share_burst_bytes: u64,
+    /// Refill of a container's bucket for the stream `Daemon`, in bytes per second. 0: there is no such stream.
+    pub daemon_bytes_per_second: u64,
+    /// Capacity of that bucket, in bytes.
+    pub daemon_burst_bytes: u64,
     /// Not 0: the kernel has `bpf_get_current_task_btf` (5.11), and lets the probe read what it leads to by plain loads.
     pub typed_task: u64,
     /// Possible CPUs.

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use collector::capture::{Backend, Capture, Control, Event, Metrics, Settings};
-use collector::record::CgroupId;
-use collector_ebpf::{Counters, NodeCounter};
+use collector::record::{CgroupId, Stream};
+use collector_ebpf::{Counters, NodeCounter, STREAMS};
 
 use crate::container::Container;
 use crate::skipped;
@@ -28,15 +28,15 @@ pub(crate) struct Observer {
 #[derive(Default)]
 pub(crate) struct Seen {
     /// The bytes, by stream.
-    pub(crate) bytes: [Vec<u8>; 2],
+    pub(crate) bytes: [Vec<u8>; Stream::ALL.len()],
     /// Bytes that went by without a buffer, by stream: those that were told of, one by one.
-    pub(crate) unseen: [Vec<u64>; 2],
+    pub(crate) unseen: [Vec<u64>; Stream::ALL.len()],
     /// How many of those were said to come from a file.
-    pub(crate) ranged_bytes: [u64; 2],
+    pub(crate) ranged_bytes: [u64; Stream::ALL.len()],
     /// How many of those were read there, and are in `bytes`.
-    pub(crate) read_back_bytes: [u64; 2],
+    pub(crate) read_back_bytes: [u64; Stream::ALL.len()],
     /// The kernel's counts, by stream.
-    pub(crate) counters: [Counters; 2],
+    pub(crate) counters: [Counters; STREAMS],
     /// The container's id, as the probe read it from the cgroup's name.
     pub(crate) id: String,
     /// How often the kernel has left out a program meanwhile.

@@ -7,8 +7,10 @@ use collector_ebpf::NodeCounter;
 
 use super::account;
 use super::copy::{self, Slot, Source, Write};
+use super::daemon;
 use super::file::File;
 use super::file_range::FileRange;
+use super::function;
 use super::iterator::UserIterator;
 use super::maps::CALLS;
 use super::stream::{self, Stream};
@@ -29,6 +31,12 @@ pub(super) struct Call {
 #[inline(always)]
 pub(super) fn writes(file: impl FnOnce() -> Option<File>, iterator: u64) {
     enter(file, |_| true, || UserIterator::read(iterator), || FileRange::NONE);
+}
+
+/// The current thread enters a function that writes `bytes` at `address` to `file`, and makes no iterator of them.
+#[inline(always)]
+pub(super) fn discards(file: impl FnOnce() -> Option<File>, address: u64, bytes: u64) {
+    enter(file, |_| true, || Some(UserIterator::buffer(address, bytes)), || FileRange::NONE);
 }
 
 /// The current thread enters a function that moves bytes into `file` without a buffer of the caller's. Only pipes: into
@@ -73,10 +81,16 @@ pub(super) fn left(slot: Slot, result: i64) {
     // SAFETY: only this thread changes the entry, and the value is copied at once.
     let Some(&call) = (unsafe { CALLS.get(thread) }) else { return };
     let _absent = CALLS.remove(thread);
-    if !stream::has_written(result) {
+    if !call.stream.has_written(result) {
         return;
     }
     let Some(container) = stream::container(call.stream.root) else { return };
+    if daemon::is_refused(result) {
+        if call.has_bytes != 0 {
+            function::refused(container, slot, &call.stream, &call.iterator);
+        }
+        return;
+    }
     let write = Write::new(&call.stream, slot, result as u64);
     let source = if call.has_bytes == 0 {
         Source::Unseen(call.range)

@@ -10,12 +10,13 @@ use collector_ebpf::{
 };
 
 use super::account;
+use super::daemon;
 use super::file_range::FileRange;
 use super::first_loss::FirstLoss;
 use super::kernel::{read, settings};
 use super::maps::{CONTAINERS, SCRATCH, Scratch};
 use super::ring;
-use super::stream::Stream;
+use super::stream::{self, Stream};
 
 /// Rounds of the copy loop: each ends a segment or a record. Enough for the most segments that a call may have
 /// (`UIO_MAXIOV`, 1024) and for 1 MiB (64 records) at once; what is left then is a loss of reason `too_large`.
@@ -28,6 +29,8 @@ pub(super) enum Slot {
     First = 0,
     Second = 1,
     Third = 2,
+    Fourth = 3,
+    Fifth = 4,
 }
 
 /// Which write it is.
@@ -40,7 +43,7 @@ pub(super) struct Write {
     pub id: FileId,
     /// The descriptor of the call; -1 if that is not known.
     pub fd: i32,
-    /// The call's result.
+    /// The call's result, or what it asked for if that is what counts.
     pub written_bytes: u64,
     /// For the program that sees it.
     pub slot: Slot,
@@ -144,7 +147,7 @@ fn report_unseen(container: &mut Container, write: &Write, range: &FileRange) {
     let (unread_bytes, now_ns) = (ring::unread_bytes(), ring::now_ns());
     // If not, the stream's next record says that bytes were lost before it.
     let is_announced =
-        ring::may_add(&mut container.bucket, unread_bytes, size_of::<Header>() as u64, now_ns) && {
+        may_add(container, write.stream, unread_bytes, size_of::<Header>() as u64, now_ns) && {
             let wake = if range.is_known() { ring::WAKE } else { ring::wake(unread_bytes) };
             ring::announce(Kind::Unseen, wake, |header| {
                 header.cgroup_id = write.root;
@@ -262,8 +265,7 @@ fn walk(container: *mut Container, write: &Write) -> FirstLoss {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn copy_round(root: u64, stream: u32, slot: u32) -> u32 {
-    let stream =
-        if stream == StreamTag::Stdout as u32 { StreamTag::Stdout } else { StreamTag::Stderr };
+    let stream = stream::tag_of(stream);
     let Some(container) = CONTAINERS.get_ptr_mut(root) else { return 0 };
     let Some(scratch) = scratch(slot) else { return 0 };
     // SAFETY: as in `run`, which called this.
@@ -376,22 +378,38 @@ fn put(
     scratch: &mut Scratch,
     bytes: u64,
 ) -> Result<(), LossReason> {
-    let counters = &mut container.streams[stream as usize];
-    scratch.header.lost_bytes = counters.lost_total_bytes;
+    scratch.header.lost_bytes = container.streams[stream as usize].lost_total_bytes;
     scratch.header.captured_bytes = bytes as u32;
     let unread_bytes = ring::unread_bytes();
     let record_bytes = size_of::<Header>() as u64 + bytes;
     let now_ns = scratch.header.time_ns;
-    let reason = if !ring::may_add(&mut container.bucket, unread_bytes, record_bytes, now_ns) {
+    let reason = if !may_add(container, stream, unread_bytes, record_bytes, now_ns) {
         LossReason::RateLimited
     } else if !ring::put(scratch, bytes, unread_bytes) {
         LossReason::RingFull
     } else {
-        account::captured(counters, bytes);
+        account::captured(&mut container.streams[stream as usize], bytes);
         return Ok(());
     };
-    account::lost(counters, bytes, reason);
+    account::lost(&mut container.streams[stream as usize], bytes, reason);
     Err(reason)
+}
+
+/// Whether the container may add a record of the stream. What nobody reads has a bucket of its own, which is always in force:
+/// it takes nothing from the others, of this container or of another.
+#[inline(always)]
+fn may_add(
+    container: &mut Container,
+    stream: StreamTag,
+    unread_bytes: u64,
+    record_bytes: u64,
+    now_ns: u64,
+) -> bool {
+    if daemon::is_on() && stream == StreamTag::Daemon {
+        ring::may_add_of_nobody(&mut container.daemon_bucket, record_bytes, now_ns)
+    } else {
+        ring::may_add(&mut container.bucket, unread_bytes, record_bytes, now_ns)
+    }
 }
 
 #[inline(always)]

@@ -27,6 +27,9 @@ const OWN_MAGICS: [u64; 8] = [
 /// Descriptors of a process that are looked through for an open file.
 const SOUGHT_DESCRIPTORS: u64 = 64;
 
+/// `/dev/null`, as the kernel's `dev_t`. Documentation/admin-guide/devices.txt
+const NULL_DEVICE: u32 = 1 << 20 | 3;
+
 /// Majors of terminals' slave ends. Documentation/admin-guide/devices.txt
 const PTS_MAJORS: core::ops::RangeInclusive<u32> = 136..=143;
 
@@ -118,14 +121,32 @@ impl File {
     /// Whether it can be a container's stdio: a pipe, a FIFO or a terminal.
     #[inline(always)]
     pub(super) fn is_stream(self) -> bool {
-        match self.mode() & S_IFMT {
-            S_IFIFO => true,
-            S_IFCHR => {
-                let device: u32 = read(self.inode, offsets().get(|o| &o.inode_rdev)).unwrap_or(0);
-                PTS_MAJORS.contains(&(device >> 20))
-            }
-            _ => false,
-        }
+        self.is_fifo() || self.is_terminal()
+    }
+
+    /// Whether it is a terminal.
+    #[inline(always)]
+    pub(super) fn is_terminal(self) -> bool {
+        self.character_device().is_some_and(|device| PTS_MAJORS.contains(&(device >> 20)))
+    }
+
+    /// Whether it is `/dev/null`.
+    #[inline(always)]
+    pub(super) fn is_null(self) -> bool {
+        self.character_device() == Some(NULL_DEVICE)
+    }
+
+    /// Whether the current task has it as this descriptor.
+    #[inline(always)]
+    pub(super) fn is_descriptor(self, fd: u64) -> bool {
+        Self::of_current(fd).is_some_and(|file| file.file == self.file)
+    }
+
+    /// Which character device it is, as the kernel's `dev_t`.
+    #[inline(always)]
+    fn character_device(self) -> Option<u32> {
+        let is_one = self.mode() & S_IFMT == S_IFCHR;
+        if is_one { read(self.inode, offsets().get(|o| &o.inode_rdev)) } else { None }
     }
 
     #[inline(always)]

@@ -6,7 +6,7 @@ use super::copy::Source;
 use super::kernel::{offsets, read, settings};
 
 /// The most segments that a call may have: `UIO_MAXIOV`, `include/uapi/linux/uio.h`.
-const MAX_SEGMENTS: u32 = 1024;
+pub(super) const MAX_SEGMENTS: u32 = 1024;
 
 /// A snapshot of one that points into the writer's memory.
 #[repr(C)]
@@ -19,7 +19,7 @@ pub(super) struct UserIterator {
     /// Where in its segment the next byte is.
     offset: u64,
     /// Bytes that are left.
-    left_bytes: u64,
+    pub left_bytes: u64,
     /// 1 for a buffer.
     is_buffer: u64,
 }
@@ -28,6 +28,12 @@ impl UserIterator {
     /// Of nothing.
     pub(super) const NONE: Self =
         Self { pointer: 0, segments: 0, offset: 0, left_bytes: 0, is_buffer: 0 };
+
+    /// Of `bytes` at `address`.
+    #[inline(always)]
+    pub(super) const fn buffer(address: u64, bytes: u64) -> Self {
+        Self { pointer: address, segments: 0, offset: 0, left_bytes: bytes, is_buffer: 1 }
+    }
 
     /// The state of the iterator at `address`. None: the bytes are not in user memory, or not where this probe reads them.
     #[inline(always)]

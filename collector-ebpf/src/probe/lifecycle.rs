@@ -9,10 +9,12 @@ use collector_ebpf::{CONTAINER_ID_BYTES, Container, FileId, Kind, MAX_NESTED, No
 
 use super::account;
 use super::copy::Slot;
+use super::daemon;
 use super::file::File;
 use super::kernel::{offsets, read};
 use super::maps::{BLANK, CGROUPS, CONTAINERS};
 use super::ring;
+use super::session;
 
 /// The longest name of a container's cgroup, with its NUL: `cri-containerd-`, the id, `.scope`.
 const NAME_BYTES: usize = 96;
@@ -105,6 +107,9 @@ pub(super) fn executed() {
     // SAFETY: user space removes the entry only when nothing runs in the cgroup.
     let container = unsafe { &mut *container };
     if container.state != State::Pending as u32 {
+        if daemon::is_on() {
+            session::executed(root);
+        }
         return;
     }
     container.stdout = stream_of(1);

@@ -48,6 +48,10 @@ pub(super) static READER: Array<u32> = Array::with_max_entries(1, 0);
 #[map]
 pub(super) static CALLS: HashMap<u64, Call> = HashMap::with_max_entries(1, 0);
 
+/// Session that was opened from outside a container → topmost cgroup of that. User space sets the count.
+#[map]
+pub(super) static SESSIONS: LruHashMap<u32, u64> = LruHashMap::with_max_entries(1, 0);
+
 /// One per [`super::copy::Slot`] and CPU: per-CPU maps take no value above 32 KiB. User space sets the count.
 #[map]
 pub(super) static SCRATCH: Array<Scratch> = Array::with_max_entries(1, 0);

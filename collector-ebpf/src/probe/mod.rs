@@ -6,6 +6,7 @@ mod account;
 mod arch;
 mod call;
 mod copy;
+mod daemon;
 mod file;
 mod file_range;
 mod first_loss;
@@ -15,6 +16,7 @@ mod kernel;
 mod lifecycle;
 mod maps;
 mod ring;
+mod session;
 mod stream;
 mod system_call;
 
@@ -90,6 +92,20 @@ fn tty_write(ctx: FExitContext) -> i32 {
     0
 }
 
+/// `ssize_t write_null(struct file *file, const char __user *buf, size_t count, loff_t *ppos)`
+#[fexit]
+fn write_null(ctx: FExitContext) -> i32 {
+    function::discarded(Slot::Fourth, ctx.arg(0), ctx.arg(1), ctx.arg(4));
+    0
+}
+
+/// `ssize_t write_iter_null(struct kiocb *iocb, struct iov_iter *from)`
+#[fexit]
+fn write_iter_null(ctx: FExitContext) -> i32 {
+    function::wrote(Slot::Fifth, ctx.arg(0), ctx.arg(1), ctx.arg(2));
+    0
+}
+
 /// `ssize_t do_splice(struct file *in, loff_t *off_in, struct file *out, loff_t *off_out, size_t len, unsigned flags)`
 #[fexit]
 fn do_splice(ctx: FExitContext) -> i32 {
@@ -123,7 +139,16 @@ fn vmsplice(ctx: FExitContext) -> i32 {
     0
 }
 
-/// Entry of what `pipe_write` and `tty_write` see the return of; so do `pipe_left` and `tty_left`.
+/// Entry of what `write_null` sees the return of.
+#[kprobe]
+fn enter_null(ctx: ProbeContext) -> u32 {
+    if let (Some(address), Some(bytes)) = (ctx.arg(1), ctx.arg(2)) {
+        call::discards(|| File::at(ctx.arg(0)?), address, bytes);
+    }
+    0
+}
+
+/// Entry of what `pipe_write`, `tty_write` and `write_iter_null` see the return of; so do `pipe_left` and `tty_left`.
 #[kprobe]
 fn enter_write(ctx: ProbeContext) -> u32 {
     if let (Some(kiocb), Some(iterator)) = (ctx.arg(0), ctx.arg(1)) {

@@ -35,8 +35,20 @@ pub(super) fn may_add(
     if unread_bytes < settings().get(|s| &s.pressure_bytes) {
         return true;
     }
-    let burst_bytes = settings().get(|s| &s.share_burst_bytes);
     let rate = settings().get(|s| &s.share_bytes_per_second);
+    pay(bucket, rate, settings().get(|s| &s.share_burst_bytes), record_bytes, now_ns)
+}
+
+/// The same of a record that nobody would miss: it pays at any time.
+#[inline(always)]
+pub(super) fn may_add_of_nobody(bucket: &mut Bucket, record_bytes: u64, now_ns: u64) -> bool {
+    let rate = settings().get(|s| &s.daemon_bytes_per_second);
+    pay(bucket, rate, settings().get(|s| &s.daemon_burst_bytes), record_bytes, now_ns)
+}
+
+/// Takes as much from a bucket that gains `rate` bytes a second up to `burst_bytes`, if it has as much.
+#[inline(always)]
+fn pay(bucket: &mut Bucket, rate: u64, burst_bytes: u64, record_bytes: u64, now_ns: u64) -> bool {
     let elapsed_us = now_ns.saturating_sub(bucket.refilled_ns) / 1000;
     // A second refills all of it at the least rate that is allowed; the cap keeps the product below 2^64.
     let elapsed_us = if elapsed_us > 60_000_000 { 60_000_000 } else { elapsed_us };

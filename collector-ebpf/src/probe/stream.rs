@@ -3,12 +3,13 @@
 use aya_ebpf::helpers::bpf_get_current_cgroup_id;
 use collector_ebpf::{Container, FileId, StreamTag};
 
+use super::daemon::{self, Nowhere};
 use super::file::File;
 use super::maps::{CGROUPS, CONTAINERS};
 
 /// The most that one call writes: `MAX_RW_COUNT`, `include/linux/fs.h`. A larger result was put in by a tracer or by a
 /// seccomp supervisor, which a container may be to itself, and would spoil the sums.
-const MAX_WRITE_BYTES: i64 = 0x7fff_f000;
+pub(super) const MAX_WRITE_BYTES: i64 = 0x7fff_f000;
 
 /// Whether a call with this result wrote something.
 #[inline(always)]
@@ -45,6 +46,18 @@ pub(super) fn tag(container: &Container, id: &FileId) -> Option<StreamTag> {
     }
 }
 
+/// The stream of a raw value that a program of this probe has kept.
+#[inline(always)]
+pub(super) fn tag_of(raw: u32) -> StreamTag {
+    if daemon::is_on() && raw == StreamTag::Daemon as u32 {
+        StreamTag::Daemon
+    } else if raw == StreamTag::Stdout as u32 {
+        StreamTag::Stdout
+    } else {
+        StreamTag::Stderr
+    }
+}
+
 /// A stream of the current task's container.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -55,24 +68,38 @@ pub(super) struct Stream {
     pub id: FileId,
     /// Which one: a [`StreamTag`].
     pub tag: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// Not 0: only a write that is refused is one to it.
+    pub is_refusing: u32,
 }
 
 impl Stream {
     /// Which one it is.
     #[inline(always)]
     pub(super) fn tag(&self) -> StreamTag {
-        if self.tag == StreamTag::Stdout as u32 { StreamTag::Stdout } else { StreamTag::Stderr }
+        tag_of(self.tag)
     }
 
-    /// The stream that `file` is, and its container.
+    /// Whether a call with this result was a write to it.
+    #[inline(always)]
+    pub(super) fn has_written(&self, result: i64) -> bool {
+        if self.is_refusing != 0 { daemon::is_refused(result) } else { has_written(result) }
+    }
+
+    /// The stream that `file` is, or may be if it refuses what is written, and its container.
     #[inline(always)]
     pub(super) fn of_current(root: u64, file: File) -> Option<(Self, *mut Container)> {
         let container = container(root)?;
         let id = file.id()?;
         // SAFETY: see `container`.
-        let tag = tag(unsafe { &*container }, &id)?;
-        Some((Self { root, id, tag: tag as u32, reserved: 0 }, container))
+        let known = unsafe { &*container };
+        if let Some(tag) = tag(known, &id) {
+            return Some((Self { root, id, tag: tag as u32, is_refusing: 0 }, container));
+        }
+        let nowhere = daemon::nowhere(root, known, file);
+        if nowhere == Nowhere::NO || !daemon::is_output(file) {
+            return None;
+        }
+        let is_refusing = u32::from(nowhere == Nowhere::REFUSED);
+        Some((Self { root, id, tag: StreamTag::Daemon as u32, is_refusing }, container))
     }
 }

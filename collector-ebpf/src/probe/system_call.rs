@@ -1,11 +1,12 @@
 //! A system call has returned: is it a write to a watched container's stream?
 
-use collector_ebpf::{Container, FileId, Header, Kind, NodeCounter};
+use collector_ebpf::{Container, FileId, Header, Kind, NodeCounter, StreamTag};
 
 use super::account;
 use super::arch::{self, Call};
 use super::call;
 use super::copy::{self, Slot, Source, Write};
+use super::daemon::{self, Nowhere};
 use super::file::File;
 use super::file_range::FileRange;
 use super::kernel::{current_task, field, has_typed_task, offsets, read};
@@ -16,7 +17,8 @@ use super::stream;
 /// Cheapest question first: did it write, which call is it, whose cgroup, which file.
 #[inline(always)]
 pub(super) fn returned(registers: *const u64, result: i64) {
-    if !stream::has_written(result) {
+    let is_refused = !stream::has_written(result);
+    if is_refused && !daemon::is_refused(result) {
         return;
     }
     // SAFETY: the verifier knows `registers` as a `struct pt_regs`.
@@ -29,7 +31,7 @@ pub(super) fn returned(registers: *const u64, result: i64) {
     let Some(root) = stream::root_of_current() else { return };
     // The same number is another call for a 32-bit caller.
     if is_compat() {
-        if arch::is_compat_write(number) {
+        if !is_refused && arch::is_compat_write(number) {
             account::node(NodeCounter::Compat);
         }
         return;
@@ -43,25 +45,46 @@ pub(super) fn returned(registers: *const u64, result: i64) {
         }],
     ) & 0xffff_ffff;
     let Some(file) = File::of_current(descriptor) else {
-        account::node(NodeCounter::DescriptorGone);
+        if !is_refused {
+            account::node(NodeCounter::DescriptorGone);
+        }
         return;
     };
     let Some(id) = file.id() else { return };
     // SAFETY: user space removes the entry only when nothing runs in the cgroup.
-    let Some(stream) = stream::tag(unsafe { &*container }, &id) else {
+    let stream = match stream::tag(unsafe { &*container }, &id) {
+        Some(stream) if !is_refused => stream,
+        Some(_) => return,
         // SAFETY: as above.
-        discover(unsafe { &mut *container }, root, descriptor, file, &id);
-        return;
+        None if is_daemon(root, unsafe { &*container }, file, descriptor, is_refused) => {
+            StreamTag::Daemon
+        }
+        None => {
+            // SAFETY: as above.
+            discover(unsafe { &mut *container }, root, descriptor, file, &id);
+            return;
+        }
     };
     let address = register(arch::ARGUMENTS[1]);
     let count = register(arch::ARGUMENTS[2]);
-    let written_bytes = result as u64;
+    let written_bytes = if is_refused {
+        daemon::requested_bytes(match call {
+            Call::Buffer => count,
+            Call::Vector => daemon::vector_bytes(address, count),
+            // Where it came from was not looked at.
+            Call::Unseen(_) => return,
+        })
+    } else {
+        result as u64
+    };
     let write = Write { root, stream, id, fd: descriptor as i32, written_bytes, slot: Slot::First };
     let source = match call {
         Call::Buffer => Source::Buffer { address, bytes: count },
         Call::Vector => Source::Vector { address, segments: count },
         Call::Unseen(moved) => Source::Unseen(match moved.from {
             None => FileRange::NONE,
+            // What is read back pays from no bucket.
+            _ if daemon::is_on() && stream == StreamTag::Daemon => FileRange::NONE,
             Some((from, position)) => {
                 let from = register(arch::ARGUMENTS[from]) & 0xffff_ffff;
                 let position = register(arch::ARGUMENTS[position]);
@@ -89,6 +112,21 @@ pub(super) fn returned_again(registers: *const u64, result: i64) {
     if if is_compat() { writes_if_compat } else { writes } {
         call::left(Slot::Third, result);
     }
+}
+
+/// Whether a write by this descriptor goes nowhere.
+#[inline(always)]
+fn is_daemon(
+    root: u64,
+    container: &Container,
+    file: File,
+    descriptor: u64,
+    is_refused: bool,
+) -> bool {
+    let expected = if is_refused { Nowhere::REFUSED } else { Nowhere::TAKEN };
+    daemon::is_on()
+        && (descriptor == 1 || descriptor == 2)
+        && daemon::nowhere(root, container, file) == expected
 }
 
 /// Announces a regular file the first time it is written. A container can make files without end, so it pays for them

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::record::Chunk;
+use crate::record::{Chunk, Stream};
 
 /// Bounds of what is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub(super) struct Hold {
     held_bytes: usize,
     /// What found no room since the stream's last chunk: the latest of it, without its bytes, which are in
     /// `lost_before_bytes`.
-    refused: [Option<Chunk<'static>>; 2],
+    refused: [Option<Chunk<'static>>; Stream::ALL.len()],
 }
 
 /// A chunk with a payload of its own.

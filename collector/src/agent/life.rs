@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use super::backing::{Backing, Logs};
 use super::hold::{Budget, Hold};
 use super::stream::{Output, StreamState};
+use super::streams::Streams;
 use crate::record::{Chunk, Container, ContainerId, Mode, Stream, Timestamp};
-use crate::seam::Seam;
 use crate::state::StreamCheckpoint;
 use crate::tail::Lost;
 
@@ -28,7 +28,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub(super) struct Life {
     pub(super) id: ContainerId,
     identity: Identity,
-    pub(super) streams: [StreamState; 2],
+    pub(super) streams: Streams,
     pub(super) backing: Backing,
     /// Nothing is captured of it: its cgroup is gone, or was never seen.
     pub(super) ended: Option<Instant>,
@@ -50,10 +50,7 @@ enum Identity {
 
 impl Life {
     /// A container of which only the id is known.
-    pub(super) fn new(id: ContainerId, seams: [Seam; 2], backing: Backing) -> Self {
-        let [stdout, stderr] = seams;
-        let streams =
-            [StreamState::new(Stream::Stdout, stdout), StreamState::new(Stream::Stderr, stderr)];
+    pub(super) fn new(id: ContainerId, streams: Streams, backing: Backing) -> Self {
         let identity = Identity::Waiting(Box::default());
         let mut life = Self {
             id,
@@ -88,7 +85,7 @@ impl Life {
 
     /// Whether lines of it come from its log.
     pub(super) fn is_reading(&self) -> bool {
-        self.streams.iter().any(|stream| stream.seam.is_reading())
+        self.streams.logged.iter().any(|stream| stream.seam.is_reading())
     }
 
     /// Takes bytes. `lost_bytes` is the probe's count for the stream. Returns whether there was room for them.
@@ -100,7 +97,7 @@ impl Life {
         logs: Option<&Logs>,
         output: &mut Output<'_>,
     ) -> bool {
-        let stream = &mut self.streams[chunk.stream.index()];
+        let stream = self.streams.of(chunk.stream);
         chunk.lost_before_bytes = stream.lost_before(lost_bytes);
         match &mut self.identity {
             Identity::Waiting(hold) => return hold.push(budget, &chunk),
@@ -121,7 +118,7 @@ impl Life {
         logs: Option<&Logs>,
         output: &mut Output<'_>,
     ) {
-        let lost_before_bytes = self.streams[stream.index()].lost_before(lost_bytes);
+        let lost_before_bytes = self.streams.of(stream).lost_before(lost_bytes);
         if lost_before_bytes > 0 {
             self.lose_bytes(stream, lost_before_bytes, time, logs, output);
         }
@@ -157,8 +154,10 @@ impl Life {
     fn push_after_loss(&mut self, chunk: &Chunk<'_>, logs: Option<&Logs>, output: &mut Output<'_>) {
         let Identity::Known(container) = &self.identity else { return };
         let container = Arc::clone(container);
+        let is_logged = Stream::LOGGED.contains(&chunk.stream);
+        let logs = logs.filter(|_| is_logged);
         let is_backed = logs.is_some_and(|logs| self.backing.open(&self.id, logs, output.now));
-        let stream = &mut self.streams[chunk.stream.index()];
+        let stream = self.streams.of(chunk.stream);
         if is_backed {
             stream.read_again();
             stream.push(&Chunk { lost_before_bytes: 0, ..*chunk }, &container, output);
@@ -175,7 +174,7 @@ impl Life {
     /// Writes may be missing, of whichever stream: what its log has since the last anchor is read again.
     pub(super) fn read_again(&mut self, logs: &Logs, output: &Output<'_>) {
         if !self.is_waiting() && self.backing.open(&self.id, logs, output.now) {
-            self.streams.iter_mut().for_each(StreamState::read_again);
+            self.streams.logged.iter_mut().for_each(StreamState::read_again);
             self.seek();
         }
     }
@@ -190,12 +189,12 @@ impl Life {
     ) {
         let identity = Identity::Known(Arc::clone(container));
         if let Identity::Waiting(hold) = mem::replace(&mut self.identity, identity) {
-            for stream in &mut self.streams {
+            for stream in &mut self.streams.logged {
                 stream.report_lost_place(container, output);
             }
             hold.release(budget, |chunk| {
                 if chunk.lost_before_bytes == 0 {
-                    self.streams[chunk.stream.index()].push(chunk, container, output);
+                    self.streams.of(chunk.stream).push(chunk, container, output);
                 } else {
                     self.push_after_loss(chunk, logs, output);
                 }
@@ -224,7 +223,7 @@ impl Life {
         }
         if let Some(end) = self.backing.still_end() {
             self.is_complete = true;
-            for stream in &mut self.streams {
+            for stream in &mut self.streams.logged {
                 stream.rest(end);
             }
             self.seek();
@@ -243,7 +242,7 @@ impl Life {
 
     /// Up to where its streams are handed on, as far as its log tells.
     pub(super) fn checkpoint(&self) -> impl Iterator<Item = StreamCheckpoint> {
-        Stream::ALL.iter().zip(&self.streams).filter_map(|(stream, state)| {
+        Stream::LOGGED.iter().zip(&self.streams.logged).filter_map(|(stream, state)| {
             let anchor = state.seam.anchor()?;
             let place = Some(self.backing.place_of(anchor.cut)?);
             let (container, recent) = (self.id, Vec::new());
@@ -260,14 +259,14 @@ impl Life {
 
     fn end_capture(&mut self, output: &mut Output<'_>) {
         let Identity::Known(container) = &self.identity else { return };
-        for stream in &mut self.streams {
+        for stream in self.streams.iter_mut() {
             stream.end_capture(container, output);
         }
     }
 
     /// Reads on in its log. Returns whether there is more.
     pub(super) fn read_log(&mut self, output: &mut Output<'_>) -> bool {
-        let Self { identity, streams, backing, .. } = self;
+        let Self { identity, streams: Streams { logged: streams, .. }, backing, .. } = self;
         let Identity::Known(container) = identity else { return false };
         let was_at_end = backing.at_end;
         let Some(log) = backing.log() else { return false };
@@ -336,28 +335,28 @@ impl Life {
             return;
         }
         if !was_open {
-            self.streams.iter_mut().for_each(|stream| stream.seam.remember());
+            self.streams.logged.iter_mut().for_each(|stream| stream.seam.remember());
         }
         let behind = |stream: &StreamState| match stream.seam.anchor() {
             _ if stream.seam.is_reading() => 0,
             Some(anchor) => stream.seam.number() - anchor.number,
             None => stream.seam.number().max(1),
         };
-        let lines: u64 = self.streams.iter().map(behind).max().unwrap_or(0);
+        let lines: u64 = self.streams.logged.iter().map(behind).max().unwrap_or(0);
         let is_due = self.anchored.is_none_or(|at| output.now - at >= SELDOM);
         if lines == 0 || (lines < MANY_LINES && !is_due) {
             return;
         }
         self.anchored = Some(output.now);
         let (mut lines, still) = self.backing.glance(logs, output.settings);
-        for (stream, lines) in self.streams.iter_mut().zip(&mut lines) {
+        for (stream, lines) in self.streams.logged.iter_mut().zip(&mut lines) {
             lines.retain(|line| line.time < drained);
             stream.seam.observe(lines, still, output.now);
         }
         // A stream of which nothing was captured since its anchor has nothing in what was seen of the log either; unless a
         // write is about to return whose bytes have gone all the way to the log.
         let seen = lines.iter().flatten().map(|line| line.cut).max();
-        for (stream, own) in self.streams.iter_mut().zip(&lines) {
+        for (stream, own) in self.streams.logged.iter_mut().zip(&lines) {
             let anchored = stream.seam.anchor().map(|anchor| anchor.cut);
             let is_ahead = own.last().is_some_and(|newest| Some(newest.cut) > anchored);
             if stream.seam.is_reading() || stream.has_open_line() || is_ahead {
@@ -372,7 +371,7 @@ impl Life {
 
     /// Lets go of the log's files that nobody goes back to.
     fn release(&mut self) {
-        let anchors = self.streams.iter().map(|stream| stream.seam.anchor());
+        let anchors = self.streams.logged.iter().map(|stream| stream.seam.anchor());
         if let Some(Some(first)) = anchors.map(|anchor| anchor.map(|anchor| anchor.cut)).min() {
             self.backing.release_before(first);
         }
@@ -380,33 +379,38 @@ impl Life {
 
     /// What was handed on last of streams that no log backs: for a collector that captures them already.
     pub(super) fn last_lines(&self) -> impl Iterator<Item = StreamCheckpoint> {
-        let unbacked = Stream::ALL.iter().zip(&self.streams).filter(|_| !self.backing.is_open());
-        unbacked.map(|(stream, state)| {
+        let is_backed = |stream| self.backing.is_open() && Stream::LOGGED.contains(&stream);
+        let unbacked = self.streams.iter().filter(move |(stream, _)| !is_backed(*stream));
+        unbacked.filter_map(|(stream, state)| {
             let (recent, written) = state.seam.recent();
+            // Where nothing was captured, the time gives a later number than any before.
+            if stream == Stream::Daemon && written.is_none() {
+                return None;
+            }
             let (container, number) = (self.id, state.seam.number());
-            StreamCheckpoint { container, stream: *stream, number, place: None, recent, written }
+            Some(StreamCheckpoint { container, stream, number, place: None, recent, written })
         })
     }
 
     /// Ends lines that nobody has continued for long. `now`: everything written before it has been pushed.
     pub(super) fn flush_idle(&mut self, now: Timestamp, output: &mut Output<'_>) {
         let Identity::Known(container) = &self.identity else { return };
-        for stream in &mut self.streams {
+        for stream in self.streams.iter_mut() {
             stream.flush_idle(now, container, output);
         }
     }
 
     /// Whether some captured line of it is open.
     pub(super) fn has_open_line(&self) -> bool {
-        self.streams.iter().any(StreamState::has_open_line)
+        self.streams.iter().any(|(_, stream)| stream.has_open_line())
     }
 
     /// Reading goes on where the streams that are read need it.
     fn seek(&mut self) {
-        let reading = self.streams.iter().filter(|stream| stream.seam.is_reading());
+        let reading = self.streams.logged.iter().filter(|stream| stream.seam.is_reading());
         let Some(cut) = reading.map(|stream| stream.read_to).min() else { return };
         if !self.backing.seek(cut) {
-            for stream in &mut self.streams {
+            for stream in &mut self.streams.logged {
                 stream.seam.lost_place();
             }
         }

@@ -23,6 +23,7 @@ mod roster;
 mod snapshot;
 mod source;
 mod stream;
+mod streams;
 mod table;
 
 use std::io;

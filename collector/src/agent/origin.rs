@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::backing::{Backing, Logs};
 use super::life::Life;
+use super::streams::Streams;
 use crate::record::{ContainerId, Cut, Stream, Timestamp};
 use crate::seam::{self, Seam};
 use crate::state::{Checkpoint, StreamCheckpoint};
@@ -74,7 +75,7 @@ impl Origin {
         let began = if is_old { wall } else { Timestamp::default() };
         let end = backing.end().filter(|_| is_old);
         let left = self.left.remove(&id).unwrap_or_default();
-        let seams = Stream::ALL.map(|stream| {
+        let seams = Stream::LOGGED.map(|stream| {
             let left = left.iter().find(|left| left.stream == stream);
             let number = left.map_or(number, |left| left.number);
             let mut seam = Seam::captured_from(number, began, self.settings, &self.metrics);
@@ -84,12 +85,10 @@ impl Origin {
             if let Some(end) = end {
                 seam.advance(end);
             }
-            if let Some((left, written)) = left.and_then(|left| Some((left, left.written?))) {
-                seam.hand_over(written, &left.recent);
-            }
+            hand_over(&mut seam, left);
             seam
         });
-        Life::new(id, seams, backing)
+        Life::new(id, Streams::new(seams, self.unlogged(&left)), backing)
     }
 
     /// A container of which there is a log, and nothing is captured. None if the log cannot be read.
@@ -103,15 +102,15 @@ impl Origin {
         }
         let number = Timestamp::now().as_nanos();
         let end = backing.end();
-        let seams = Stream::ALL.map(|_| self.read_from(number, end));
-        Some(Life::new(id, seams, backing))
+        let seams = Stream::LOGGED.map(|_| self.read_from(number, end));
+        Some(Life::new(id, Streams::new(seams, self.unlogged(&[])), backing))
     }
 
     /// Goes on where the last agent left off, or begins at the log's beginning.
     fn resumed(&mut self, id: ContainerId, mut backing: Backing) -> Life {
         let left = self.left.remove(&id).unwrap_or_default();
         let mut is_lost = [false; 2];
-        let seams = Stream::ALL.map(|stream| {
+        let seams = Stream::LOGGED.map(|stream| {
             let Some(left) = left.iter().find(|left| left.stream == stream) else {
                 return self.read_from(0, None);
             };
@@ -127,14 +126,72 @@ impl Origin {
             }
             self.read_from(left.number, cut)
         });
-        let mut life = Life::new(id, seams, backing);
-        for (stream, _) in life.streams.iter_mut().zip(is_lost).filter(|(_, is_lost)| *is_lost) {
+        let mut life = Life::new(id, Streams::new(seams, self.unlogged(&left)), backing);
+        for (stream, _) in
+            life.streams.logged.iter_mut().zip(is_lost).filter(|(_, is_lost)| *is_lost)
+        {
             stream.lose_place();
         }
         life
     }
 
+    /// The stream that no log has: its lines are captured, or lost.
+    fn unlogged(&self, left: &[StreamCheckpoint]) -> Seam {
+        let left = left.iter().find(|left| left.stream == Stream::Daemon);
+        // As above: numbers have to differ from those of another life.
+        let number = left.map_or_else(|| Timestamp::now().as_nanos(), |left| left.number);
+        let began = Timestamp::default();
+        let mut seam = Seam::captured_from(number, began, self.settings, &self.metrics);
+        hand_over(&mut seam, left);
+        seam
+    }
+
     fn read_from(&self, number: u64, cut: Option<Cut>) -> Seam {
         Seam::read_from(number, cut, self.settings, &self.metrics)
+    }
+}
+
+/// Another collector delivered what is `left` of the stream, if it says up to when.
+fn hand_over(seam: &mut Seam, left: Option<&StreamCheckpoint>) {
+    if let Some((left, written)) = left.and_then(|left| Some((left, left.written?))) {
+        seam.hand_over(written, &left.recent);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use prometheus_client::registry::Registry;
+
+    use super::Origin;
+    use crate::record::{ContainerId, Stream, Timestamp};
+    use crate::seam;
+    use crate::state::{Checkpoint, StreamCheckpoint};
+
+    /// The first number of a captured container's stream that no log has, where the last agent left `streams`.
+    fn number(streams: Vec<StreamCheckpoint>) -> u64 {
+        let metrics = seam::Metrics::register(&mut Registry::default());
+        let mut origin = Origin::new(Some(Checkpoint { streams }), true, &metrics);
+        let mut life = origin.captured(container(), None, Instant::now());
+        assert!(!life.is_reading());
+        life.streams.of(Stream::Daemon).seam.number()
+    }
+
+    fn container() -> ContainerId {
+        ContainerId::from_bytes(&[b'0'; ContainerId::LEN]).unwrap()
+    }
+
+    fn left(stream: Stream, number: u64) -> StreamCheckpoint {
+        let (container, recent) = (container(), Vec::new());
+        StreamCheckpoint { container, stream, number, place: None, recent, written: None }
+    }
+
+    #[test]
+    fn what_no_log_has_is_numbered_on_or_by_the_time() {
+        let now = Timestamp::now().as_nanos();
+        assert!(number(Vec::new()) >= now);
+        assert!(number(vec![left(Stream::Stdout, 7)]) >= now, "it goes on with another stream");
+        assert_eq!(number(vec![left(Stream::Stdout, 7), left(Stream::Daemon, 9)]), 9);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use collector_ebpf::{Counters, LossReason, NodeCounter};
+use collector_ebpf::{Counters, LossReason, NodeCounter, STREAMS};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
 use prometheus_client::metrics::MetricType;
@@ -34,7 +34,7 @@ struct Known {
     /// Those that are not forgotten.
     cgroups: HashSet<CgroupId>,
     /// What the forgotten ones have counted, by stream.
-    earlier: [Counters; 2],
+    earlier: [Counters; STREAMS],
 }
 
 impl fmt::Debug for Roster {
@@ -90,7 +90,7 @@ impl Roster {
         // The lock is held throughout: a container that is forgotten meanwhile would be in neither, or in both.
         let state = self.state();
         let mut node = state.forgotten;
-        let mut current: HashMap<ContainerId, [Counters; 2]> = HashMap::new();
+        let mut current: HashMap<ContainerId, [Counters; STREAMS]> = HashMap::new();
         let watched = self.control.iter().flat_map(|control| {
             control.cgroups().into_iter().filter_map(|cgroup| control.watched(cgroup))
         });
@@ -103,10 +103,11 @@ impl Roster {
                 }
             }
         }
+        let captured = self.control.as_ref().map_or(&[][..], |control| control.streams());
         let mut streams = Vec::new();
         for (id, sums) in &current {
             let Some(known) = state.containers.get(id) else { continue };
-            for (stream, counters) in Stream::ALL.iter().zip(sums) {
+            for (stream, counters) in captured.iter().zip(sums) {
                 streams.push((StreamLabels::new(&known.container, *stream), *counters));
             }
         }
@@ -114,7 +115,7 @@ impl Roster {
     }
 }
 
-fn add_all(sum: &mut Counters, streams: &[Counters; 2]) {
+fn add_all(sum: &mut Counters, streams: &[Counters; STREAMS]) {
     for counters in streams {
         add(sum, counters);
     }

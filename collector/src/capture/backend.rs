@@ -29,7 +29,7 @@ impl Backend {
     /// How many scratches a CPU needs: programs that may run there while another is preempted have one each.
     pub(super) const fn slots(self) -> u32 {
         match self {
-            Self::Fexit => 3,
+            Self::Fexit => 5,
             Self::Multi | Self::Syscall => 1,
         }
     }

@@ -47,6 +47,7 @@ pub struct Control {
     maps: Mutex<Maps>,
     referred: Mutex<BTreeMap<CgroupId, [Referred; Stream::ALL.len()]>>,
     skipped: Arc<AtomicU64>,
+    streams: &'static [Stream],
 }
 
 struct Maps {
@@ -61,9 +62,15 @@ impl Control {
         containers: HashMap<MapData, u64, Container>,
         node: PerCpuArray<MapData, u64>,
         skipped: Arc<AtomicU64>,
+        streams: &'static [Stream],
     ) -> Self {
         let maps = Mutex::new(Maps { cgroups, containers, node });
-        Self { maps, referred: Mutex::default(), skipped }
+        Self { maps, referred: Mutex::default(), skipped, streams }
+    }
+
+    /// The streams that are captured of each container: the first of [`Stream::ALL`].
+    pub const fn streams(&self) -> &'static [Stream] {
+        self.streams
     }
 
     /// Watches a container that was there before the probe. `nested` are the cgroups below its own. One that the probe

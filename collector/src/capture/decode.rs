@@ -130,6 +130,7 @@ fn stream(raw: u8) -> Result<Stream, DecodeError> {
     Ok(match StreamTag::from_raw(raw).ok_or(DecodeError::Stream(raw))? {
         StreamTag::Stdout => Stream::Stdout,
         StreamTag::Stderr => Stream::Stderr,
+        StreamTag::Daemon => Stream::Daemon,
     })
 }
 
@@ -182,8 +183,8 @@ mod tests {
         let header = Header { kind: Kind::Write as u8, captured_bytes: 2, ..Header::default() };
         let length = DecodeError::Length { length: 1, captured: 2 };
         assert_eq!(refused(&record(header, b"x")), length);
-        let header = Header { kind: Kind::Unseen as u8, stream: 2, ..Header::default() };
-        assert_eq!(refused(&record(header, b"")), DecodeError::Stream(2));
+        let header = Header { kind: Kind::Unseen as u8, stream: 3, ..Header::default() };
+        assert_eq!(refused(&record(header, b"")), DecodeError::Stream(3));
     }
 
     proptest! {

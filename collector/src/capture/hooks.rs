@@ -26,11 +26,13 @@ pub(super) struct Hook {
     pub(super) sees: &'static str,
     /// Whether there is no capture without it.
     pub(super) is_required: bool,
+    /// Whether only the class `daemon` needs it.
+    is_daemon: bool,
 }
 
 /// What the functions are called, the first name that this kernel has; and the structs that their parameters point to,
 /// where it matters: one that takes something else is none of them.
-const FUNCTIONS: [(&[&str], &[&str], Hook); 6] = [
+const FUNCTIONS: [(&[&str], &[&str], Hook); 8] = [
     (
         // Where FIFOs have a function of their own (6.18, not 6.12), it calls that of pipes.
         &["anon_pipe_write", "pipe_write"],
@@ -51,18 +53,32 @@ const FUNCTIONS: [(&[&str], &[&str], Hook); 6] = [
     (&["do_tee"], &["file", "file", "", ""], Hook::moves("do_tee", "enter_tee", "tee")),
     (&["do_sendfile"], &[""; 5], Hook::moves("do_sendfile", "enter_sendfile", SENDFILE)),
     (&["__x64_sys_vmsplice"], &["pt_regs"], Hook::moves("vmsplice", "enter_vmsplice", "vmsplice")),
+    (
+        &["write_null"],
+        &["file", "", "", ""],
+        Hook::discards("write_null", "enter_null", "writes to /dev/null"),
+    ),
+    (
+        &["write_iter_null"],
+        &["kiocb", "iov_iter"],
+        Hook::discards("write_iter_null", "enter_write", "writes of several buffers to /dev/null"),
+    ),
 ];
 
 const SENDFILE: &str = "sendfile";
 
 impl Hook {
     const fn writes(exit: &'static str, left: &'static str, sees: &'static str) -> Self {
-        let left = Some(left);
-        Self { exit, entry: "enter_write", left, function: "", sees, is_required: true }
+        Self { left: Some(left), is_required: true, ..Self::moves(exit, "enter_write", sees) }
     }
 
     const fn moves(exit: &'static str, entry: &'static str, sees: &'static str) -> Self {
-        Self { exit, entry, left: None, function: "", sees, is_required: false }
+        let (left, function) = (None, "");
+        Self { exit, entry, left, function, sees, is_required: false, is_daemon: false }
+    }
+
+    const fn discards(exit: &'static str, entry: &'static str, sees: &'static str) -> Self {
+        Self { is_daemon: true, ..Self::moves(exit, entry, sees) }
     }
 }
 
@@ -78,11 +94,12 @@ pub(super) struct Hooks {
 }
 
 impl Hooks {
-    /// Looks the functions up.
-    pub(super) fn find(btf: &Btf<'_>) -> Self {
+    /// Looks the functions up. `has_daemon`: those of the class `daemon` too.
+    pub(super) fn find(btf: &Btf<'_>, has_daemon: bool) -> Self {
         let mut hooks = Self::default();
         for (names, parameters, hook) in FUNCTIONS {
-            if hook.sees == SENDFILE && !btf.has_function(FILE_TO_PIPE) {
+            let is_superfluous = hook.sees == SENDFILE && !btf.has_function(FILE_TO_PIPE);
+            if is_superfluous || (hook.is_daemon && !has_daemon) {
                 continue;
             }
             if let Some(function) = names.iter().find(|name| btf.takes(name, parameters)) {
@@ -131,12 +148,28 @@ mod tests {
         data
     }
 
-    fn found(names: &[&str]) -> (Vec<&'static str>, Vec<&'static str>) {
+    /// With the functions of class `daemon`, or without them.
+    fn found_with(has_daemon: bool, names: &[&str]) -> (Vec<&'static str>, Vec<&'static str>) {
         let data = functions(names);
-        let Hooks { present, absent, refusal } = Hooks::find(&Btf::parse(&data).unwrap());
-        let required = absent.iter().find(|sees| sees.starts_with("writes"));
+        let Hooks { present, absent, refusal } =
+            Hooks::find(&Btf::parse(&data).unwrap(), has_daemon);
+        let required = absent.iter().find(|sees| sees.starts_with("writes to"));
+        let required = required.filter(|sees| !sees.contains("/dev/null"));
         assert_eq!(refusal.as_ref(), required);
         (present.iter().map(|hook| hook.function).collect(), absent)
+    }
+
+    fn found(names: &[&str]) -> (Vec<&'static str>, Vec<&'static str>) {
+        found_with(false, names)
+    }
+
+    #[test]
+    fn what_nobody_reads_is_followed_only_if_it_is_wanted() {
+        let null = ["anon_pipe_write", "tty_write", "write_null", "write_iter_null"];
+        assert_eq!(found(&null).0, null[..2]);
+        assert_eq!(found_with(true, &null).0, null);
+        let (_, absent) = found_with(true, &null[..3]);
+        assert!(absent.contains(&"writes of several buffers to /dev/null"), "{absent:?}");
     }
 
     #[test]

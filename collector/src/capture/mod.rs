@@ -59,6 +59,19 @@ pub struct Settings {
     pub share_bytes_per_second: u64,
     /// What it may add at once in that case; one full record in any case. Default: 1/64 of the ring.
     pub share_burst_bytes: u64,
+    /// Whether what processes put out where nobody reads is captured too, as [`Stream::Daemon`]. Default: no.
+    ///
+    /// [`Stream::Daemon`]: crate::record::Stream::Daemon
+    pub daemon: Option<Allowance>,
+}
+
+/// What a container may add to the ring of one of its streams, at any time. More is lost, and counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// Bytes per second, each record with its header of 96; at least 1.
+    pub bytes_per_second: u64,
+    /// Bytes at once; one full record in any case.
+    pub burst_bytes: u64,
 }
 
 impl Default for Settings {
@@ -72,6 +85,7 @@ impl Default for Settings {
             max_containers: 4096,
             share_bytes_per_second: 1 << 20,
             share_burst_bytes: u64::from(ring_bytes / 64),
+            daemon: None,
         }
     }
 }

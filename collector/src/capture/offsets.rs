@@ -65,8 +65,9 @@ pub(super) struct Iterators {
     pub(super) buffer: Option<u32>,
 }
 
-/// Finds every field that the probe reads, or names all that are missing.
-pub(super) fn resolve(path: &Path) -> Result<Kernel, OffsetsError> {
+/// Finds every field that the probe reads, or names all that are missing. `has_daemon`: those of
+/// the class `daemon` too, and as for [`Hooks::find`].
+pub(super) fn resolve(path: &Path, has_daemon: bool) -> Result<Kernel, OffsetsError> {
     let data =
         fs::read(path).map_err(|source| OffsetsError::Read { path: path.to_owned(), source })?;
     let btf = Btf::parse(&data)
@@ -104,6 +105,20 @@ pub(super) fn resolve(path: &Path) -> Result<Kernel, OffsetsError> {
         kernfs_parent: find("kernfs_node", &["__parent", "parent"]),
         ..iterator.unwrap_or_default()
     };
+    let offsets = if has_daemon {
+        Offsets {
+            task_parent: find("task_struct", &["real_parent"]),
+            task_cgroups: find("task_struct", &["cgroups"]),
+            css_set_cgroup: find("css_set", &["dfl_cgrp"]),
+            task_signal: find("task_struct", &["signal"]),
+            signal_pids: find("signal_struct", &["pids"]),
+            pid_level: find("pid", &["level"]),
+            pid_numbers: find("pid", &["numbers"]),
+            ..offsets
+        }
+    } else {
+        offsets
+    };
     if !fields.is_empty() {
         return Err(OffsetsError::Missing { fields });
     }
@@ -111,7 +126,7 @@ pub(super) fn resolve(path: &Path) -> Result<Kernel, OffsetsError> {
         offsets,
         has_typed_task: btf.enumerator("BPF_FUNC_get_current_task_btf").is_some(),
         iterators,
-        hooks: Hooks::find(&btf),
+        hooks: Hooks::find(&btf, has_daemon),
         has_graph_probes: btf.has_struct("fprobe_hlist"),
     })
 }

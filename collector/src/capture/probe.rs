@@ -16,6 +16,7 @@ use super::preemption;
 use super::ring::ReaderState;
 use super::skips::Skips;
 use super::{Backend, Control, Settings};
+use crate::record::Stream;
 
 /// The probe, as `build.rs` made it.
 pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/probe"));
@@ -33,6 +34,9 @@ const BEGINNING: ([&str; 2], &str) = (["cgroup_mkdir", "mkdir_again"], "cgroup_m
 
 /// Threads that may be writing to watched streams at once, where their arguments are kept meanwhile.
 const CALLS: u32 = 16_384;
+
+/// Sessions that were opened from outside their container, of all containers; the least recently used are forgotten.
+const SESSIONS: u32 = 4096;
 
 /// No kind of iterator.
 const NO_KIND: u64 = u64::MAX;
@@ -164,6 +168,7 @@ pub(super) fn load(
         .map_max_entries("CONTAINERS", containers)
         .map_max_entries("CGROUPS", containers.saturating_mul(CGROUPS_PER_CONTAINER))
         .map_max_entries("SCRATCH", cpus * backend.slots())
+        .map_max_entries("SESSIONS", if settings.daemon.is_some() { SESSIONS } else { 1 })
         .map_max_entries("CALLS", if backend == Backend::Syscall { 1 } else { CALLS })
         .load(OBJECT)
         .map_err(ProbeError::Load)?;
@@ -195,6 +200,7 @@ pub(super) fn load(
             take::<HashMap<_, _, _>>(&mut ebpf, "CONTAINERS")?,
             take::<PerCpuArray<_, _>>(&mut ebpf, "NODE")?,
             skips.total(),
+            if settings.daemon.is_some() { &Stream::ALL } else { &Stream::LOGGED },
         ),
         probe: Probe { ebpf, _links: links },
         skips,
@@ -226,6 +232,10 @@ fn policy(settings: &Settings, kernel: &Kernel, cpus: u32) -> ProbeSettings {
         share_bytes_per_second: settings.share_bytes_per_second,
         // A bucket that cannot hold a full record would refuse it for ever.
         share_burst_bytes: settings.share_burst_bytes.max(RECORD_BYTES as u64),
+        daemon_bytes_per_second: settings.daemon.map_or(0, |daemon| daemon.bytes_per_second.max(1)),
+        daemon_burst_bytes: settings
+            .daemon
+            .map_or(0, |daemon| daemon.burst_bytes.max(RECORD_BYTES as u64)),
         typed_task: u64::from(kernel.has_typed_task),
         cpus: u64::from(cpus),
         iter_kind_mask: iterators.map_or(0, |Iterators { kind_mask, .. }| u64::from(kind_mask)),

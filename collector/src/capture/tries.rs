@@ -21,7 +21,7 @@ pub(super) struct Tries {
 impl Tries {
     pub(super) fn new(settings: &Settings) -> Result<Self, Error> {
         let cgroup = self_test::own_cgroup()?;
-        let kernel = offsets::resolve(&settings.btf)?;
+        let kernel = offsets::resolve(&settings.btf, settings.daemon.is_some())?;
         let btf = Btf::parse_file(&settings.btf, Endianness::default()).map_err(ProbeError::Btf)?;
         Ok(Self { kernel, cgroup, btf, _memory: memory::GiveBack })
     }

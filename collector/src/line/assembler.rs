@@ -5,7 +5,7 @@ use std::mem;
 use super::open_line::{OpenLine, Owner};
 use super::split::split_line;
 use super::{BLOCK_BYTES, Metrics, Partial, Settings};
-use crate::record::{Chunk, Line, Timestamp};
+use crate::record::{Chunk, Line, Stream, Timestamp};
 
 /// Makes lines of the chunks of one stream of one container.
 #[derive(Debug, Default)]
@@ -178,7 +178,7 @@ impl Assembler {
             return Owner::write_of(chunk);
         }
         let shared = match settings.partial {
-            Partial::Auto => chunk.write_bytes < BLOCK_BYTES,
+            Partial::Auto => chunk.write_bytes < BLOCK_BYTES && chunk.stream != Stream::Daemon,
             Partial::Shared => true,
             Partial::PerWriter => false,
         };

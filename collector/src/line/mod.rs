@@ -64,7 +64,10 @@ impl Default for Settings {
 /// Whose bytes continue an open line. Chunks of one write are never torn apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Partial {
-    /// Anyone's after a write shorter than [`BLOCK_BYTES`], else its own process's.
+    /// Anyone's after a write shorter than [`BLOCK_BYTES`], else its own process's. In [`Stream::Daemon`], where processes
+    /// write to different objects, always its own process's.
+    ///
+    /// [`Stream::Daemon`]: crate::record::Stream::Daemon
     Auto,
     /// Anyone's: lines come in the order of the bytes in the pipe.
     Shared,

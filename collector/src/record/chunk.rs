@@ -25,11 +25,16 @@ pub enum Stream {
     Stdout,
     /// What the runtime gave the container as fd 2.
     Stderr,
+    /// What its processes put out where nobody reads: `/dev/null`, a pipe without a reader, a terminal of their own.
+    Daemon,
 }
 
 impl Stream {
     /// Every stream, in the order of [`Stream::index`].
-    pub const ALL: [Self; 2] = [Self::Stdout, Self::Stderr];
+    pub const ALL: [Self; 3] = [Self::Stdout, Self::Stderr, Self::Daemon];
+
+    /// Those that a runtime's log has: the first of [`Stream::ALL`].
+    pub const LOGGED: [Self; 2] = [Self::Stdout, Self::Stderr];
 
     /// Position in [`Stream::ALL`].
     pub const fn index(self) -> usize {
@@ -41,6 +46,7 @@ impl Stream {
         match self {
             Self::Stdout => "stdout",
             Self::Stderr => "stderr",
+            Self::Daemon => "daemon",
         }
     }
 }

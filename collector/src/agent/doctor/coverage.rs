@@ -22,7 +22,7 @@ pub(super) fn examine(settings: &capture::Settings) -> Vec<Finding> {
     let mut findings: Vec<Finding> =
         tried.iter().map(|tried| attempt(tried, chosen.is_some())).collect();
     if let Some((backend, gaps)) = chosen {
-        findings.extend(coverage(backend, gaps));
+        findings.extend(coverage(backend, gaps, settings.daemon.is_some()));
     }
     findings
 }
@@ -44,7 +44,7 @@ fn attempt(Preflight { backend, outcome }: &Preflight, is_another_chosen: bool) 
 }
 
 /// What a backend sees.
-fn coverage(backend: Backend, gaps: &[&str]) -> Vec<Finding> {
+fn coverage(backend: Backend, gaps: &[&str], has_daemon: bool) -> Vec<Finding> {
     let (captured, unseen, not_seen) = match backend {
         Backend::Multi | Backend::Fexit => (
             "whichever call it uses, io_uring and AIO too",
@@ -63,8 +63,17 @@ fn coverage(backend: Backend, gaps: &[&str]) -> Vec<Finding> {
             format!("stdout and stderr of every container, whichever process writes, {captured}"),
         ),
         Finding::ok("counted only", format!("{unseen} onto these streams")),
-        Finding::ok("not seen", format!("{not_seen}output to files, /dev/null or sockets")),
     ];
+    let discarded = if has_daemon {
+        let nowhere =
+            "output to /dev/null, to pipes without a reader and to terminals of their own";
+        findings.push(Finding::ok("captured as `daemon`", format!("{nowhere}, within limits")));
+        ""
+    } else {
+        "/dev/null, "
+    };
+    findings
+        .push(Finding::ok("not seen", format!("{not_seen}output to {discarded}files or sockets")));
     if !gaps.is_empty() {
         findings.push(Finding::degraded(
             "not seen on this kernel",

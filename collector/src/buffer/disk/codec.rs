@@ -31,7 +31,7 @@ mod flag {
     /// The writer of the record before.
     pub(super) const SAME_WRITER: u8 = 1 << 5;
     pub(super) const LOST: u8 = 1 << 6;
-    pub(super) const ALL: u8 = (1 << 7) - 1;
+    pub(super) const DAEMON: u8 = 1 << 7;
 }
 
 /// Appends `batch` to `bytes`.
@@ -78,6 +78,7 @@ fn encode_record(
     let mut flags = 0;
     for (is_set, flag) in [
         (*stream == Stream::Stderr, flag::STDERR),
+        (*stream == Stream::Daemon, flag::DAEMON),
         (*mode == Mode::Tail, flag::TAIL),
         (*truncated, flag::TRUNCATED),
         (container.is_some(), flag::CONTAINER),
@@ -139,7 +140,7 @@ pub fn decode(bytes: &[u8]) -> Option<Batch> {
     let containers: Vec<_> = containers.collect::<Option<_>>()?;
     let (mut container, mut writer) = (None, None);
     for _ in 0..input.u32()? {
-        let flags = input.array().map(|[flags]| flags).filter(|flags| flags & !flag::ALL == 0)?;
+        let [flags] = input.array()?;
         let has = |flag| flags & flag != 0;
         if has(flag::CONTAINER) {
             container = Some(containers.get(input.u32()? as usize)?);
@@ -152,7 +153,12 @@ pub fn decode(bytes: &[u8]) -> Option<Batch> {
         };
         let pushed = batch.push_record(&BatchRecord {
             container: container?,
-            stream: if has(flag::STDERR) { Stream::Stderr } else { Stream::Stdout },
+            stream: match (has(flag::STDERR), has(flag::DAEMON)) {
+                (false, false) => Stream::Stdout,
+                (true, false) => Stream::Stderr,
+                (false, true) => Stream::Daemon,
+                (true, true) => return None,
+            },
             mode: if has(flag::TAIL) { Mode::Tail } else { Mode::Ebpf },
             writer,
             observed: batch.observed(),

@@ -62,7 +62,7 @@ prop_compose! {
 fn batch() -> impl Strategy<Value = Batch> {
     let record = (
         any::<prop::sample::Index>(),
-        (any::<bool>(), any::<bool>(), any::<bool>()),
+        (prop::sample::select(&Stream::ALL), any::<bool>(), any::<bool>()),
         (any::<u64>(), any::<u64>(), any::<u128>(), option::of(any::<u64>())),
         any::<prop::sample::Index>(),
         vec(any::<u8>(), 0..20),
@@ -74,7 +74,7 @@ fn batch() -> impl Strategy<Value = Batch> {
             let mut batch = Batch::new(observed);
             for (
                 container,
-                (is_stderr, is_tail, truncated),
+                (stream, is_tail, truncated),
                 (number, time, uid, lost),
                 writer,
                 body,
@@ -82,7 +82,7 @@ fn batch() -> impl Strategy<Value = Batch> {
             {
                 assert!(batch.push_record(&BatchRecord {
                     container: container.get(&containers),
-                    stream: if is_stderr { Stream::Stderr } else { Stream::Stdout },
+                    stream,
                     mode: if is_tail { Mode::Tail } else { Mode::Ebpf },
                     time: Timestamp::from_nanos(time),
                     observed,

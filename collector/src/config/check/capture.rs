@@ -1,7 +1,7 @@
 //! `capture`
 
 use super::Findings;
-use crate::capture::{Backend, Settings};
+use crate::capture::{Allowance, Backend, Settings};
 use crate::config::file::{self, Attach, Document};
 use crate::config::units::Size;
 
@@ -15,6 +15,7 @@ pub(super) fn check(document: &Document, findings: &mut Findings<'_>) -> Setting
         max_containers,
         share_bytes_per_second,
         share_burst_bytes,
+        daemon,
     } = &document.capture;
     if *attach == Attach::Off && *required {
         findings.add(&["capture", "required"], "needs another `attach` than `off`");
@@ -22,6 +23,9 @@ pub(super) fn check(document: &Document, findings: &mut Findings<'_>) -> Setting
     if *attach == Attach::Off && !document.tail.enabled {
         let message = "nothing would be read: `tail.enabled` is `false` as well";
         findings.add(&["capture", "attach"], message);
+    }
+    if *attach == Attach::Off && daemon.enabled {
+        findings.add(&["capture", "daemon", "enabled"], "needs another `attach` than `off`");
     }
     if !ring_bytes.bytes().is_power_of_two() {
         let larger = ring_bytes.bytes().next_power_of_two();
@@ -49,5 +53,9 @@ pub(super) fn check(document: &Document, findings: &mut Findings<'_>) -> Setting
         max_containers: *max_containers,
         share_bytes_per_second: share_bytes_per_second.bytes(),
         share_burst_bytes: share_burst_bytes.map_or(ring_bytes.bytes() / 64, Size::bytes),
+        daemon: daemon.enabled.then(|| Allowance {
+            bytes_per_second: daemon.bytes_per_second.bytes(),
+            burst_bytes: daemon.burst_bytes.bytes(),
+        }),
     }
 }

@@ -37,6 +37,30 @@ pub struct Capture {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-minimum" = "1KiB", "x-maximum" = "1GiB"), example = "256KiB")]
     pub share_burst_bytes: Option<Size>,
+    /// What processes put out where nobody reads, as the stream `daemon`.
+    pub daemon: Daemon,
+}
+
+/// What processes put out where nobody reads, as the stream `daemon`: their fd 1 or 2 is `/dev/null`, a pipe without a
+/// reader, or a terminal that is not the container's own. No log file has it, so what exceeds the limits is lost, and
+/// counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Daemon {
+    /// Whether it is captured.
+    pub enabled: bool,
+    /// Bytes a second that one container may add to the buffer so, with 96 for each write.
+    #[schemars(extend("x-minimum" = "1KiB", "x-maximum" = "1GiB"))]
+    pub bytes_per_second: Size,
+    /// Bytes that one container may add at once so. Less than a full record, about 16 KiB, counts as one.
+    #[schemars(extend("x-minimum" = "1KiB", "x-maximum" = "1GiB"))]
+    pub burst_bytes: Size,
+}
+
+impl Default for Daemon {
+    fn default() -> Self {
+        Self { enabled: false, bytes_per_second: Size::kib(64), burst_bytes: Size::kib(256) }
+    }
 }
 
 impl Default for Capture {
@@ -50,6 +74,7 @@ impl Default for Capture {
             max_containers: 4096,
             share_bytes_per_second: Size::mib(1),
             share_burst_bytes: None,
+            daemon: Daemon::default(),
         }
     }
 }

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use capture::{Attach, Capture};
+pub use capture::{Attach, Capture, Daemon};
 pub use identity::{Docker, Enabled, Identity};
 pub use kafka::{Acks, Codec, DeadLetter, Kafka, Mechanism, Sasl, Tls};
 pub use line::{Line, Partial};

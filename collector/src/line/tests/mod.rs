@@ -128,6 +128,15 @@ fn part(tid: u32, offset: u32, payload: &[u8]) -> Chunk<'_> {
 }
 
 #[test]
+fn processes_that_put_out_to_nobody_do_not_continue_each_other() {
+    let mut bench = Bench::with(|_| ());
+    for chunk in [chunk(1, b"one "), chunk(2, b"two\n"), chunk(1, b"line\n")] {
+        bench.push(Chunk { stream: Stream::Daemon, ..chunk });
+    }
+    assert_eq!(bench.bodies(), ["two", "one line"]);
+}
+
+#[test]
 fn whole_lines_carry_their_place_and_every_byte_but_the_newline() {
     let mut bench = Bench::with(|_| ());
     bench.write(7, b"a\r\n\n\0\xff\n");

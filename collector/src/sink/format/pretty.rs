@@ -41,6 +41,7 @@ impl Pretty {
         let bar = match record.stream {
             Stream::Stdout => "\x1b[2m|\x1b[0m",
             Stream::Stderr => "\x1b[31m!\x1b[0m",
+            Stream::Daemon => "\x1b[2m:\x1b[0m",
         };
         let mut line =
             format!("\x1b[2m{clock}\x1b[0m \x1b[{colour}m{text}\x1b[0m{:padding$} {bar} ", "");
