@@ -13,6 +13,7 @@ mod bad_input;
 mod commands;
 mod counterparts;
 mod cri;
+mod daemon;
 mod delivery;
 mod differential;
 mod disk;

@@ -50,11 +50,12 @@ pub(crate) fn programs(process: u32) -> Result<BTreeMap<String, Program>> {
     Ok(named)
 }
 
-/// What was reviewed for this kernel.
-pub(crate) fn reviewed() -> Result<Option<BTreeMap<String, u64>>> {
+/// What was reviewed for this kernel. `class`: with the class of that name, which has its own list.
+pub(crate) fn reviewed(class: Option<&str>) -> Result<Option<BTreeMap<String, u64>>> {
     let mut all: BTreeMap<String, BTreeMap<String, u64>> = serde_json::from_str(REVIEWED)?;
     let (major, minor) = release()?;
-    Ok(all.remove(&format!("{major}.{minor}")))
+    let class = class.map_or(String::new(), |class| format!(" {class}"));
+    Ok(all.remove(&format!("{major}.{minor}{class}")))
 }
 
 /// The first two numbers of the kernel's release.

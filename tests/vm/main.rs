@@ -13,6 +13,7 @@ mod baseline;
 mod calls;
 mod container;
 mod cost;
+mod daemon;
 mod guest;
 mod names;
 mod object;
@@ -96,9 +97,20 @@ const TESTS: &[(&str, Test)] = &[
     ("read_back::splice_from", read_back::splice_from),
     ("agent::prints_every_line", agent::prints_every_line),
     ("cost::of_the_probe", cost::of_the_probe),
+    ("daemon::is_not_captured_unasked", daemon::is_not_captured_unasked),
     ("skipped::rivals_on_one_cpu", skipped::rivals_on_one_cpu),
     ("skipped::a_crowd_on_one_cpu", skipped::a_crowd_on_one_cpu),
     ("skipped::beside_blocked_writers", skipped::beside_blocked_writers),
+    // These have the probe loaded anew.
+    ("daemon::dev_null", daemon::dev_null),
+    ("daemon::pipe_without_a_reader", daemon::pipe_without_a_reader),
+    ("daemon::pipe_that_kills", daemon::pipe_that_kills),
+    ("daemon::terminal_of_its_own", daemon::terminal_of_its_own),
+    ("daemon::queued_to_dev_null", daemon::queued_to_dev_null),
+    ("daemon::a_page_that_is_not_there", daemon::a_page_that_is_not_there),
+    ("daemon::elsewhere_is_not_captured", daemon::elsewhere_is_not_captured),
+    ("daemon::has_its_price", daemon::has_its_price),
+    ("daemon::a_flood_is_limited", daemon::a_flood_is_limited),
 ];
 
 fn main() -> ExitCode {

@@ -75,8 +75,13 @@ fn programs_may_be_preempted() -> bool {
 
 pub(crate) fn costs_the_verifier_no_more_than_before(stage: &mut Stage) -> Result<Outcome> {
     stage.observer()?;
+    within_budget(None)
+}
+
+/// Checks the programs that are loaded now against what was reviewed of them.
+pub(crate) fn within_budget(class: Option<&str>) -> Result<Outcome> {
     let (mut said, mut dear) = (Vec::new(), Vec::new());
-    let reviewed = baseline::reviewed()?;
+    let reviewed = baseline::reviewed(class)?;
     for (name, Program { verified, .. }) in baseline::programs(std::process::id())? {
         let Some(verified) = verified else {
             return Ok(Outcome::Skipped("this kernel does not say".into()));

@@ -45,12 +45,14 @@ pub(crate) struct Stage {
     /// By which backend it sees writes; `None`: the best that works.
     pub(crate) backend: Option<Backend>,
     observer: Option<Result<Observer, String>>,
+    /// What that was told.
+    told: Settings,
 }
 
 impl Stage {
     /// For the tests of one backend.
-    pub(crate) const fn of(backend: Option<Backend>) -> Self {
-        Self { backend, observer: None }
+    pub(crate) fn of(backend: Option<Backend>) -> Self {
+        Self { backend, observer: None, told: Settings { backend, ..Settings::default() } }
     }
 
     /// What its probes are told.
@@ -75,8 +77,21 @@ impl Stage {
         Ok(self.observer.as_ref().and_then(|loaded| loaded.as_ref().err().cloned()))
     }
 
-    /// The probe, which is loaded at the first call, or why it is not: the whole reason only once, for it is long.
+    /// A probe that is told something else than [`Stage::settings`]; it takes the place of the one before.
+    pub(crate) fn observer_told(&mut self, settings: Settings) -> Result<&mut Observer> {
+        if self.told != settings {
+            (self.told, self.observer) = (settings, None);
+        }
+        self.loaded()
+    }
+
+    /// The probe that is told nothing in particular.
     pub(crate) fn observer(&mut self) -> Result<&mut Observer> {
+        self.observer_told(self.settings())
+    }
+
+    /// The probe, which is loaded at the first call, or why it is not: the whole reason only once, for it is long.
+    fn loaded(&mut self) -> Result<&mut Observer> {
         let is_first = self.load();
         match self.observer.as_mut() {
             Some(Ok(observer)) => Ok(observer),
@@ -89,7 +104,7 @@ impl Stage {
     fn load(&mut self) -> bool {
         let is_first = self.observer.is_none();
         if is_first {
-            let loaded = Observer::start(&self.settings());
+            let loaded = Observer::start(&self.told);
             self.observer = Some(loaded.map_err(|error| format!("{error:#}")));
         }
         is_first

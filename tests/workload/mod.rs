@@ -38,6 +38,12 @@
 //! | `flood BYTES` | lines of 100 bytes as fast as it can |
 //! | `stream GATE N RATE` | when GATE, a FIFO, is opened for writing: N lines of 200 bytes that begin with their time, RATE a second |
 //! | `timed` | lines that it reads itself, to see how long they take |
+//! | `nowhere PLACE COMMAND…` | COMMAND with another fd 1: `null` is `/dev/null`, `terminal` one that this program reads |
+//! | `unread N` | N lines into a pipe without a reader, the odd by `write`, the even by `writev` |
+//! | `killed` | a line of a child into such a pipe, which kills it |
+//! | `elsewhere N` | N lines to each of what looks like nowhere and is not |
+//! | `untouched BYTES` | BYTES of memory that was never there, in one write, then a line |
+//! | `beside-flood BYTES N` | lines of 100 bytes to `/dev/null`, and N lines to its own stdout meanwhile |
 //! | `identify` | `pid tid uid comm` of the main thread and of one called `second` |
 
 mod aio;
@@ -48,6 +54,7 @@ mod compat;
 mod descriptors;
 mod edges;
 mod moved;
+mod nowhere;
 mod process;
 mod ring;
 mod scm_rights;
@@ -109,6 +116,12 @@ pub(crate) fn run(arguments: &[&str]) -> io::Result<()> {
         ["flood", bytes] => ways::flood(number(bytes)?),
         ["stream", gate, count, rate] => stream::stream(gate, number(count)?, number(rate)?),
         ["timed"] => timed::timed(),
+        ["nowhere", place, ref command @ ..] => nowhere::nowhere(place, command),
+        ["unread", count] => nowhere::unread(number(count)?),
+        ["killed"] => nowhere::killed(),
+        ["elsewhere", count] => nowhere::elsewhere(number(count)?),
+        ["untouched", bytes] => nowhere::untouched(number(bytes)?),
+        ["beside-flood", bytes, count] => nowhere::beside_flood(number(bytes)?, number(count)?),
         ["identify"] => ways::identify(),
         _ => Err(io::Error::other(format!("no such command: {arguments:?}"))),
     }

@@ -34,12 +34,14 @@ pub fn containers(config: &Config) -> Result<Vec<Listed>, Error> {
     let found = present::find(&metrics).map_err(Error::Scan)?;
     let ids: Vec<ContainerId> = found.iter().map(|found| found.container).collect();
     let known = runtime.block_on(describe(config, metrics, &ids))?;
+    let has_daemon = config.attach != Attach::Off && config.capture.daemon.is_some();
     let list = found.iter().map(|found| Listed {
         container: known.get(&found.container).cloned().unwrap_or_else(|| Container {
             runtime: found.runtime,
             ..Container::unexplained(found.container)
         }),
-        capture: reading(config, &found.container, present::stdio(found).map_or(UNKNOWN, way)),
+        capture: reading(config, &found.container, present::stdio(found).map_or(UNKNOWN, way))
+            + if has_daemon { "; what nobody reads by the probe" } else { "" },
     });
     Ok(list.collect())
 }

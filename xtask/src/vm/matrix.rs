@@ -29,7 +29,7 @@ compares what was written with what came out, byte by byte, and the counts with 
 ";
 
 /// The groups of tests that are about ways to write, in the document's order, and their headings.
-const SECTIONS: [(&str, &str); 10] = [
+const SECTIONS: [(&str, &str); 11] = [
     ("pipe", "Calls onto a pipe"),
     ("fifo", "Calls onto a FIFO"),
     ("terminal", "Calls onto a terminal"),
@@ -39,6 +39,7 @@ const SECTIONS: [(&str, &str); 10] = [
     ("writes", "What is written, and how it ends"),
     ("processes", "Who writes, and through what"),
     ("accounting", "What is lost"),
+    ("daemon", "What nobody reads, with `capture.daemon.enabled`"),
     ("skipped", "Beside other writers"),
 ];
 
