@@ -48,12 +48,11 @@ pub(crate) fn held(call: &str, bytes: u64) -> io::Result<()> {
     let text = body::text(1, bytes as usize);
     let mut file = file(&[HEAD, &text].concat())?;
     let position = HEAD.len() as u64;
-    match call.strip_suffix("_from") {
-        Some(call) => sent(call, &file, Some(position), text.len())?,
-        None => {
-            file.seek(SeekFrom::Start(position))?;
-            sent(call, &file, None, text.len())?;
-        }
+    if let Some(call) = call.strip_suffix("_from") {
+        sent(call, &file, Some(position), text.len())?;
+    } else {
+        file.seek(SeekFrom::Start(position))?;
+        sent(call, &file, None, text.len())?;
     }
     io::copy(&mut io::stdin(), &mut io::sink())?;
     Ok(())
