@@ -121,19 +121,23 @@ impl File {
     /// Whether it can be a container's stdio: a pipe, a FIFO or a terminal.
     #[inline(always)]
     pub(super) fn is_stream(self) -> bool {
-        self.is_fifo() || self.is_terminal()
+        match self.mode() & S_IFMT {
+            S_IFIFO => true,
+            S_IFCHR => is_terminal(self.device_number()),
+            _ => false,
+        }
     }
 
     /// Whether it is a terminal.
     #[inline(always)]
     pub(super) fn is_terminal(self) -> bool {
-        self.character_device().is_some_and(|device| PTS_MAJORS.contains(&(device >> 20)))
+        self.mode() & S_IFMT == S_IFCHR && is_terminal(self.device_number())
     }
 
     /// Whether it is `/dev/null`.
     #[inline(always)]
     pub(super) fn is_null(self) -> bool {
-        self.character_device() == Some(NULL_DEVICE)
+        self.mode() & S_IFMT == S_IFCHR && self.device_number() == NULL_DEVICE
     }
 
     /// Whether the current task has it as this descriptor.
@@ -142,11 +146,10 @@ impl File {
         Self::of_current(fd).is_some_and(|file| file.file == self.file)
     }
 
-    /// Which character device it is, as the kernel's `dev_t`.
+    /// Which device it is, if it is one, as the kernel's `dev_t`.
     #[inline(always)]
-    fn character_device(self) -> Option<u32> {
-        let is_one = self.mode() & S_IFMT == S_IFCHR;
-        if is_one { read(self.inode, offsets().get(|o| &o.inode_rdev)) } else { None }
+    fn device_number(self) -> u32 {
+        read(self.inode, offsets().get(|o| &o.inode_rdev)).unwrap_or(0)
     }
 
     #[inline(always)]
@@ -167,6 +170,11 @@ extern "C" fn descriptor_of(file: u64) -> u64 {
         }
     }
     SOUGHT_DESCRIPTORS
+}
+
+#[inline(always)]
+fn is_terminal(device: u32) -> bool {
+    PTS_MAJORS.contains(&(device >> 20))
 }
 
 /// The address of the current task's descriptors, and how many there are.
