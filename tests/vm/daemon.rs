@@ -94,8 +94,8 @@ pub(crate) fn queued_to_dev_null(stage: &mut Stage) -> Result<Outcome> {
     let observer = observer(stage)?;
     let is_blind = observer.backend() == Backend::Syscall;
     let mut outcome = Outcome::Passed(String::new());
-    for queue in ["aio", "uring"] {
-        let seen = seen(observer, &["nowhere", "null", queue, &LINES.to_string()])?;
+    for queue in ["aio_write", "io_uring_write"] {
+        let seen = seen(observer, &["nowhere", "null", "by", queue, &LINES.to_string()])?;
         if is_blind {
             let counters = &seen.counters[DAEMON];
             ensure!(counters.written_writes == 0, "seen after all: {counters:?}");
