@@ -74,11 +74,14 @@ impl Agent {
         Ok(agent)
     }
 
-    /// Tells it to stop, upon which it delivers what was written before: all records.
-    fn stop(mut self) -> Result<Vec<String>> {
+    /// Waits for so many records, then tells it to stop, upon which it delivers what was written before: all records.
+    fn stop(mut self, awaited: usize) -> Result<Vec<String>> {
+        let mut lines = BufReader::new(self.process.stdout.take().context("no pipe")?).lines();
+        let mut records = lines.by_ref().take(awaited).collect::<Result<Vec<_>, _>>()?;
         kill_process(Pid::from_child(&self.process), Signal::TERM)?;
-        let records = self.process.stdout.take().context("no pipe")?;
-        let records = BufReader::new(records).lines().collect::<Result<_, _>>()?;
+        for record in lines {
+            records.push(record?);
+        }
         let ended = self.process.wait()?;
         ensure!(ended.success(), "the collector ended by {ended}");
         Ok(records)
@@ -96,7 +99,7 @@ pub(crate) fn prints_every_line(stage: &mut Stage) -> Result<Outcome> {
     container.run(&["dup7", &LINES.to_string()])?;
     let skipped = skipped::count(agent.process.id())?;
     let mut bodies = Vec::new();
-    for record in agent.stop()? {
+    for record in agent.stop(0)? {
         bodies.extend(body_of(&record, &id)?);
     }
     if let Some(gap) = skipped::gap(stage.backend, LINES, bodies.len() as u64, skipped)? {
@@ -120,7 +123,8 @@ pub(crate) fn reads_logs_beside_version_1_alone(_stage: &mut Stage) -> Result<Ou
     for said in ["everything is read from log files: no cgroups of version 2", "backend=\"none\""] {
         ensure!(agent.log.contains(said), "it does not say \"{said}\": {}", agent.log);
     }
-    let records = agent.stop()?;
+    // It listens to the signal by then.
+    let records = agent.stop(1)?;
     let [record] = &records[..] else { bail!("not one record: {records:?}") };
     ensure!(body_of(record, &id)?.as_deref() == Some("a line"), "another record: {record}");
     let doctor = Command::new(current_exe()?).args(["without-version-2", "doctor"]).output()?;

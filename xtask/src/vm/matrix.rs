@@ -18,6 +18,7 @@ compares what was written with what came out, byte by byte, and the counts with 
 | cell | meaning |
 | --- | --- |
 | captured | every byte, in order; written = captured + lost, and nothing lost |
+| read back | every byte, in order, from the file that the call took it from, while the process has that open |
 | counted | the bytes cannot be had: how many there were is counted for the stream, and told at their place in it |
 | noted | not seen, but that there was such a call is counted for the node (`writetap_probe_misses_total`) |
 | not seen | by the backend; what the log file has of it is read from there where lines are missing |
