@@ -6,7 +6,8 @@ pub enum Backend {
     /// Entry and return of the functions that write to pipes and terminals, by `kprobe.multi`: the kernel leaves none out.
     /// Linux 6.14, where it stands on the function graph tracer.
     Multi,
-    /// Return of the same functions by fexit: cheaper, but from 6.18 on the kernel leaves some out.
+    /// Return of the same functions by fexit: cheaper. Where the kernel may preempt programs, and so leave them out, also their
+    /// entry and the return of system calls: up to 6.18 that finds all but what `io_uring` and AIO write.
     Fexit,
     /// `sys_exit` by BTF tracepoint: every kernel with BTF allows it. Every system call pays a little, and `io_uring` and
     /// AIO pass by. From 7.2 on the kernel leaves some out.

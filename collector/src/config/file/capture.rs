@@ -87,7 +87,8 @@ pub enum Attach {
     Auto,
     /// Entry and return of the functions that write to pipes and terminals: no write is missed. Linux 6.14 or later.
     Multi,
-    /// Return of the same functions, which costs less. On Linux 6.18 and later the kernel skips some; these are counted.
+    /// Return of the same functions, which costs less. The kernel skips some writes on Linux 7.0 and later; before, where it is
+    /// preemptible, only such as `io_uring` and AIO make. Skips are counted.
     Fexit,
     /// Return of the write system calls: for kernels that allow nothing else. Does not see `io_uring` and AIO. On Linux
     /// 7.2 and later the kernel skips some; these are counted.
