@@ -19,6 +19,8 @@ pub(super) struct Origin {
     reads_unknown: bool,
     /// Whether all that was there at the start was met.
     is_opened: bool,
+    /// When what the last agent left was read: it had ended by then.
+    taken_over: Timestamp,
     settings: seam::Settings,
     metrics: seam::Metrics,
 }
@@ -37,7 +39,8 @@ impl Origin {
             left.entry(stream.container).or_default().push(stream);
         }
         let (settings, metrics) = (seam::Settings::default(), metrics.clone());
-        Self { left, reads_unknown, is_opened: false, settings, metrics }
+        let taken_over = Timestamp::now();
+        Self { left, reads_unknown, is_opened: false, taken_over, settings, metrics }
     }
 
     /// The containers of which the last agent left something, and that were not met.
@@ -85,7 +88,7 @@ impl Origin {
             if let Some(end) = end {
                 seam.advance(end);
             }
-            hand_over(&mut seam, left);
+            self.hand_over(&mut seam, left);
             seam
         });
         Life::new(id, Streams::new(seams, self.unlogged(&left)), backing)
@@ -142,19 +145,19 @@ impl Origin {
         let number = left.map_or_else(|| Timestamp::now().as_nanos(), |left| left.number);
         let began = Timestamp::default();
         let mut seam = Seam::captured_from(number, began, self.settings, &self.metrics);
-        hand_over(&mut seam, left);
+        self.hand_over(&mut seam, left);
         seam
+    }
+
+    /// Another collector delivered what is `left` of the stream, if it says up to when.
+    fn hand_over(&self, seam: &mut Seam, left: Option<&StreamCheckpoint>) {
+        if let Some((left, written)) = left.and_then(|left| Some((left, left.written?))) {
+            seam.hand_over(written, self.taken_over, &left.recent);
+        }
     }
 
     fn read_from(&self, number: u64, cut: Option<Cut>) -> Seam {
         Seam::read_from(number, cut, self.settings, &self.metrics)
-    }
-}
-
-/// Another collector delivered what is `left` of the stream, if it says up to when.
-fn hand_over(seam: &mut Seam, left: Option<&StreamCheckpoint>) {
-    if let Some((left, written)) = left.and_then(|left| Some((left, left.written?))) {
-        seam.hand_over(written, &left.recent);
     }
 }
 

@@ -220,7 +220,7 @@ impl StreamState {
     ) {
         let Self { stream, seam, captured, .. } = self;
         let Output { outgoing, settings, metrics, now } = output;
-        if captured.next_flush(settings).is_some_and(|due| due <= drained) {
+        if !captured.is_between_lines() {
             let emit = &mut into(outgoing, container, *stream);
             let take = &mut |line: Line<'_>| seam.captured(&line, *now, emit);
             captured.flush_idle(drained, settings, metrics, take);

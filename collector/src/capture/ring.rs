@@ -80,6 +80,7 @@ impl Reader {
     /// Hands over at most `limit` records in the order of the ring and returns how many there were.
     pub fn drain(&mut self, limit: usize, mut take: impl FnMut(Event<'_>)) -> usize {
         self.keep_house();
+        self.clock = self.clock.unless_set();
         let clock = self.clock;
         let (mut records, mut bytes) = (0, 0);
         while records < limit {

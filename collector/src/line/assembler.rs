@@ -84,18 +84,15 @@ impl Assembler {
         metrics: &Metrics,
         emit: &mut impl FnMut(Line<'_>),
     ) {
+        // Touched in the future: the clock was set back.
+        let is_ahead =
+            |line: &&mut OpenLine| line.touched.saturating_since(now) > settings.idle_flush;
+        self.open.iter_mut().filter(is_ahead).for_each(|line| line.touched = now);
         let is_idle =
             |line: &mut OpenLine| now.saturating_since(line.touched) >= settings.idle_flush;
         for line in self.open.extract_if(.., is_idle) {
             line.expire(&metrics.flushed_idle, metrics, emit);
         }
-    }
-
-    /// When [`Assembler::flush_idle`] has something to do, if nothing is pushed until then.
-    pub fn next_flush(&self, settings: &Settings) -> Option<Timestamp> {
-        let idle_nanos = u64::try_from(settings.idle_flush.as_nanos()).unwrap_or(u64::MAX);
-        let oldest = self.open.iter().map(|line| line.touched.as_nanos()).min()?;
-        Some(Timestamp::from_nanos(oldest.saturating_add(idle_nanos)))
     }
 
     /// Drops what is open, and all up to the next newline: somebody else has it whole.

@@ -32,6 +32,8 @@
 //!   may come twice.
 //! - Lines that were exchanged have each other's number when they are delivered again.
 //! - Lines that repeat themselves and stand exchanged right where a place in the file is noted: it may be one line off.
+//! - Lines that are on their way to the log while the clock is set back look older there: a stream that ends before its seam
+//!   is found gives them twice.
 //! - With less than 8 keys kept ([`Settings::trail_lines`]), an exchange where a gap begins gives one line twice, not the other.
 //!
 //! Pure: reading files, and making lines of their bytes, is for the caller.

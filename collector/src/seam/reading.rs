@@ -93,10 +93,10 @@ impl Reading {
     /// many as it has most in common with.
     pub(super) fn missing(&self, settings: &Settings) -> Vec<u64> {
         let Some(oldest) = self.held.oldest() else { return Vec::new() };
-        let is_new = |line: &&ReadLine| {
-            oldest.saturating_since(line.time) <= settings.clock_slack && !line.was_delivered
-        };
-        let file: Vec<LineKey> = self.recent.iter().filter(is_new).map(|line| line.key).collect();
+        // Of the first ones: what follows may look older if the clock was set back.
+        let is_older = |line: &&ReadLine| oldest.saturating_since(line.time) > settings.clock_slack;
+        let file = self.recent.iter().skip_while(is_older).filter(|line| !line.was_delivered);
+        let file: Vec<LineKey> = file.map(|line| line.key).collect();
         let trail = self.held.trail();
         let captured: Vec<LineKey> = trail.since(trail.passed()).collect();
         let length = overlap(&file, &captured);

@@ -37,9 +37,11 @@ pub struct Seam {
     metrics: Metrics,
     /// Number of the next line.
     number: u64,
-    /// Lines of the log that are older are none of this stream's.
+    /// The first lines of the log are none of this stream's if they are older.
     began: Timestamp,
     anchor: Option<Anchor>,
+    /// The first of the anchors: what follows it is of this stream, whatever the clock says.
+    first_anchor: Option<Cut>,
     source: Source,
     /// What another collector delivered of it.
     handed: Option<Handed>,
@@ -72,9 +74,10 @@ impl Seam {
         Self::new(number, began, None, Source::Capture { trail, first: number }, settings, metrics)
     }
 
-    /// Another collector, which has ended, delivered what was captured up to `written`; `recent`: the last lines of that.
-    pub fn hand_over(&mut self, written: Timestamp, recent: &[LineKey]) {
-        self.handed = Some(Handed::new(written, recent));
+    /// Another collector, which ended before `taken_over`, delivered what was captured up to `written`; `recent`: the last
+    /// lines of that.
+    pub fn hand_over(&mut self, written: Timestamp, taken_over: Timestamp, recent: &[LineKey]) {
+        self.handed = Some(Handed::new(written, taken_over, recent));
     }
 
     /// The keys of the last captured lines, at most 64, and when the last one was written.
@@ -123,6 +126,7 @@ impl Seam {
             number,
             began,
             anchor,
+            first_anchor: anchor.map(|anchor| anchor.cut),
             source,
             handed: None,
             captured: None,
@@ -164,6 +168,7 @@ impl Seam {
         };
         if is_known && self.anchor.is_none_or(|anchor| anchor.cut < cut) {
             self.anchor = Some(Anchor { number: self.number, cut });
+            self.first_anchor.get_or_insert(cut);
         }
     }
 
@@ -343,9 +348,12 @@ impl Seam {
         let rests = !is_older && still_for >= RESTS * self.settings.settle;
         // Whatever its lines look like there: workers' blocks stand torn in Docker's log.
         let sleeps = rests && still_for >= SLEEPS * self.settings.settle;
-        let old = lines.iter().rposition(|line| self.is_old(line.time));
+        let is_old = |line: &&Seen| {
+            self.is_old(line.time) && self.first_anchor.is_none_or(|first| line.cut <= first)
+        };
+        let old = lines.iter().take_while(is_old).count();
         let Source::Capture { trail, first } = &mut self.source else { return };
-        let lines = &lines[old.map_or(0, |at| at + 1)..];
+        let lines = &lines[old..];
         let keys: Vec<LineKey> = lines.iter().map(|line| line.key).collect();
         // The file may be behind the oldest lines that are known, but not by so many.
         let anchored = self.anchor.map_or(0, |anchor| anchor.number.saturating_sub(*first));
@@ -370,7 +378,9 @@ impl Seam {
         let Some((end, length)) = by_text().or_else(by_rest) else { return };
         let number = *first + end;
         if self.anchor.is_none_or(|anchor| anchor.number < number) {
-            self.anchor = Some(Anchor { number, cut: lines[length - 1].cut });
+            let cut = lines[length - 1].cut;
+            self.anchor = Some(Anchor { number, cut });
+            self.first_anchor.get_or_insert(cut);
             self.metrics.anchors.inc();
             trail.forget_before(end);
         }

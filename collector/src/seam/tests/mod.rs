@@ -9,7 +9,7 @@ use std::time::Instant;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
-use super::{Anchor, Metrics, Seam, Settings};
+use super::{Anchor, Metrics, Seam, Seen, Settings};
 use crate::record::{Cut, Line, LineKey, Mode, Timestamp};
 use model::check;
 use plan::{End, Plan, Step, plan};
@@ -190,4 +190,26 @@ fn what_is_left_of_a_lost_log_is_not_passed_over_by_number() {
     assert_eq!(given, (0..).zip(all).collect::<Vec<_>>());
     let cut = Cut { generation: 1, offset_bytes: 3 };
     assert_eq!(seam.anchor(), Some(Anchor { number: 5, cut }));
+}
+
+#[test]
+fn lines_that_a_clock_which_was_set_back_makes_look_old_are_found_in_the_log() {
+    let (hour, began) = (3_600_000_000_000, 1_700_000_000_000_000_000);
+    let time = |nanos: u64| Timestamp::from_nanos(began + nanos);
+    let (settings, metrics) = (Settings::default(), Metrics::default());
+    let mut seam = Seam::captured_from(0, time(0), settings, &metrics);
+    seam.remember();
+    let cut = |offset_bytes| Cut { generation: 1, offset_bytes };
+    seam.advance(cut(100));
+    let now = Instant::now();
+    let mut seen = vec![Seen { key: LineKey(1), time: time(0), cut: cut(100) }];
+    for number in 1..=20 {
+        let (body, time) = (format!("line {number}"), Timestamp::from_nanos(began - hour + number));
+        let (body, mode, writer) = (body.as_bytes(), Mode::Ebpf, None);
+        let line = Line { body, time, mode, writer, sequence: 0, index: 0, truncated: false };
+        seam.captured(&line, now, &mut |_, _, _| {});
+        seen.push(Seen { key: LineKey::of(body, mode), time, cut: cut(100 + number) });
+    }
+    seam.observe(&seen, false, now);
+    assert_eq!(seam.anchor(), Some(Anchor { number: 20, cut: cut(120) }));
 }

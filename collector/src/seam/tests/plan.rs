@@ -44,6 +44,10 @@ pub(super) enum Step {
         every_us: u32,
     },
     Rotate,
+    /// The wall clock is set, by an operator or by the time service.
+    Set {
+        ms: i32,
+    },
 }
 
 /// How it ends.
@@ -84,6 +88,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (prop_oneof![Just(0_u16), lines], every)
             .prop_map(|(lines, every_us)| Step::Restart { lines, every_us }),
         1 => Just(Step::Rotate),
+        1 => prop::sample::select(vec![-3_600_000, -1000, -30, 30, 1000, 3_600_000])
+            .prop_map(|ms| Step::Set { ms }),
     ]
 }
 

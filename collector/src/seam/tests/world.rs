@@ -77,6 +77,8 @@ pub(super) struct Logged {
 pub(super) struct World {
     pub(super) nature: Nature,
     pub(super) now_us: u64,
+    /// How much the wall clock was set, so far.
+    set_ms: i32,
     /// The keys of all lines, in the order of the pipe.
     pub(super) written: Vec<LineKey>,
     pipe: VecDeque<(Vec<u8>, u64)>,
@@ -94,6 +96,7 @@ impl World {
         Self {
             nature,
             now_us: 1_000_000,
+            set_ms: 0,
             written: Vec::new(),
             pipe: VecDeque::new(),
             file: Vec::new(),
@@ -104,8 +107,27 @@ impl World {
         }
     }
 
-    pub(super) fn time(us: u64) -> Timestamp {
-        Timestamp::from_nanos(1_700_000_000_000_000_000 + us * 1000)
+    /// What the wall clock says then, as it is set now.
+    pub(super) fn time(&self, us: u64) -> Timestamp {
+        let set_nanos = i64::from(self.set_ms) * 1_000_000;
+        let nanos = 1_700_000_000_000_000_000 + us * 1000;
+        Timestamp::from_nanos(nanos.saturating_add_signed(set_nanos))
+    }
+
+    /// The wall clock is set.
+    pub(super) fn set_clock(&mut self, ms: i32) {
+        self.advance(0);
+        self.set_ms = self.set_ms.saturating_add(ms);
+    }
+
+    /// Whether lines are on their way to the log.
+    pub(super) fn is_under_way(&self) -> bool {
+        !self.pipe.is_empty()
+    }
+
+    /// Whether it ever was.
+    pub(super) const fn was_set(&self) -> bool {
+        self.set_ms != 0
     }
 
     /// Writes a line; waits for room in the pipe.
@@ -132,7 +154,7 @@ impl World {
             let body =
                 String::from_utf8_lossy(body.strip_suffix(b"\r").unwrap_or(&body)).into_owned();
             self.end.offset_bytes += body.len() as u64 + 60;
-            let time = Self::time(at_us - u64::from(self.nature.behind_us));
+            let time = self.time(at_us - u64::from(self.nature.behind_us));
             self.file.push(Logged { body, time, end: self.end });
         }
     }
