@@ -2,37 +2,47 @@
 
 /// How a call says what it wrote.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Call {
+pub(super) enum How {
+    /// It is no write.
+    Not,
     /// `(fd, buffer, count)`
     Buffer,
     /// `(fd, iovec, count)`
     Vector,
     /// No user buffer.
-    Unseen(Moved),
+    Unseen,
 }
 
-/// Arguments of a call that moves bytes from one descriptor to another, counted from 0.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Moved {
+/// What is known of a system call by its number; arguments are counted from 0. Plain numbers, all of them always there: what an
+/// enum leaves undefined the compiler may read, and the verifier before 6.3 does not let it.
+#[derive(Clone, Copy)]
+pub(super) struct Call {
+    /// How it writes.
+    pub how: How,
     /// The descriptor written to.
     pub to: usize,
-    /// The descriptor read from, and the address of the position in it, where that may be a file.
-    pub from: Option<(usize, usize)>,
+    /// The descriptor read from, where that may be a file; the next argument is the address of the position in it. Else
+    /// [`NO_ARGUMENT`].
+    pub from: usize,
 }
 
-/// The call of a number, if it writes. `arch/x86/entry/syscalls/syscall_64.tbl`
+/// No argument of a call.
+pub(super) const NO_ARGUMENT: usize = 3;
+
+/// The call of a number. `arch/x86/entry/syscalls/syscall_64.tbl`
 #[inline(always)]
-pub(super) fn call(number: u64) -> Option<Call> {
-    Some(match number {
-        1 | 18 => Call::Buffer,                                   // write, pwrite64
-        20 | 296 | 328 => Call::Vector,                           // writev, pwritev, pwritev2
-        40 => Call::Unseen(Moved { to: 0, from: Some((1, 2)) }),  // sendfile64
-        275 => Call::Unseen(Moved { to: 2, from: Some((0, 1)) }), // splice
-        276 => Call::Unseen(Moved { to: 1, from: None }),         // tee
-        278 => Call::Unseen(Moved { to: 0, from: None }),         // vmsplice
-        326 => Call::Unseen(Moved { to: 2, from: None }),         // copy_file_range
-        _ => return None,
-    })
+pub(super) fn call(number: u64) -> Call {
+    let (how, to, from) = match number {
+        1 | 18 => (How::Buffer, 0, NO_ARGUMENT), // write, pwrite64
+        20 | 296 | 328 => (How::Vector, 0, NO_ARGUMENT), // writev, pwritev, pwritev2
+        40 => (How::Unseen, 0, 1),               // sendfile64
+        275 => (How::Unseen, 2, 0),              // splice
+        276 => (How::Unseen, 1, NO_ARGUMENT),    // tee
+        278 => (How::Unseen, 0, NO_ARGUMENT),    // vmsplice
+        326 => (How::Unseen, 2, NO_ARGUMENT),    // copy_file_range
+        _ => (How::Not, 0, NO_ARGUMENT),
+    };
+    Call { how, to, from }
 }
 
 /// Whether a 32-bit call of this number is one of those. `arch/x86/entry/syscalls/syscall_32.tbl`

@@ -1,5 +1,7 @@
 //! A kernel function that writes has returned, and its arguments are still at hand: backend `fexit`.
 
+use aya_ebpf::EbpfContext as _;
+use aya_ebpf::programs::FExitContext;
 use collector_ebpf::{Container, NodeCounter};
 
 use super::account;
@@ -95,6 +97,12 @@ pub(super) fn refused(
         &Write::new(stream, slot, requested_bytes),
         iterator.source(requested_bytes),
     );
+}
+
+/// An argument that points to a number: before Linux 5.17 the verifier lets a program load only those that point to a struct.
+#[inline(always)]
+pub(super) fn address(ctx: &FExitContext, index: u32) -> Option<u64> {
+    read(ctx.as_ptr() as u64, index * 8)
 }
 
 /// What a `struct kiocb` writes to.

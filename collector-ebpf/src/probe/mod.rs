@@ -109,7 +109,10 @@ fn write_iter_null(ctx: FExitContext) -> i32 {
 /// `ssize_t do_splice(struct file *in, loff_t *off_in, struct file *out, loff_t *off_out, size_t len, unsigned flags)`
 #[fexit]
 fn do_splice(ctx: FExitContext) -> i32 {
-    let range = |bytes| FileRange::of(File::at(ctx.arg(0)), None, ctx.arg(1), bytes);
+    let range = |bytes| match function::address(&ctx, 1) {
+        Some(position) => FileRange::of(File::at(ctx.arg(0)), None, position, bytes),
+        None => FileRange::NONE,
+    };
     function::moved(|| File::at(ctx.arg(2)), range, ctx.arg(6));
     0
 }
@@ -126,7 +129,10 @@ fn do_tee(ctx: FExitContext) -> i32 {
 fn do_sendfile(ctx: FExitContext) -> i32 {
     let range = |bytes| {
         let from = ctx.arg::<u64>(1) & 0xffff_ffff;
-        FileRange::of(File::of_current(from), Some(from), ctx.arg(2), bytes)
+        match function::address(&ctx, 2) {
+            Some(position) => FileRange::of(File::of_current(from), Some(from), position, bytes),
+            None => FileRange::NONE,
+        }
     };
     function::moved(|| File::of_current(ctx.arg::<u64>(0) & 0xffff_ffff), range, ctx.arg(5));
     0

@@ -1,9 +1,11 @@
 //! A system call has returned: is it a write to a watched container's stream?
 
+use core::ptr;
+
 use collector_ebpf::{Container, FileId, Header, Kind, NodeCounter, StreamTag};
 
 use super::account;
-use super::arch::{self, Call};
+use super::arch::{self, How};
 use super::call;
 use super::copy::{self, Slot, Source, Write};
 use super::daemon::{self, Nowhere};
@@ -22,10 +24,10 @@ pub(super) fn returned(registers: *const u64, result: i64) {
         return;
     }
     // SAFETY: the verifier knows `registers` as a `struct pt_regs`.
-    let register = |index: usize| unsafe { *registers.add(index) };
+    let register = |index: usize| unsafe { ptr::read_volatile(registers.add(index)) };
     let number = register(arch::NUMBER);
     let call = arch::call(number);
-    if call.is_none() && !arch::is_compat_write(number) {
+    if call.how == How::Not && !arch::is_compat_write(number) {
         return;
     }
     let Some(root) = stream::root_of_current() else { return };
@@ -36,14 +38,18 @@ pub(super) fn returned(registers: *const u64, result: i64) {
         }
         return;
     }
-    let Some(call) = call else { return };
+    if call.how == How::Not {
+        return;
+    }
     let Some(container) = stream::container(root) else { return };
-    let descriptor = register(
-        arch::ARGUMENTS[match call {
-            Call::Buffer | Call::Vector => 0,
-            Call::Unseen(moved) => moved.to,
-        }],
-    ) & 0xffff_ffff;
+    // All of them: of a place that depends on the call the verifier wants no part.
+    let arguments = arch::ARGUMENTS.map(register);
+    let argument = |index: usize| match index {
+        0 => arguments[0],
+        1 => arguments[1],
+        _ => arguments[2],
+    };
+    let descriptor = argument(call.to) & 0xffff_ffff;
     let Some(file) = File::of_current(descriptor) else {
         if !is_refused {
             account::node(NodeCounter::DescriptorGone);
@@ -65,32 +71,32 @@ pub(super) fn returned(registers: *const u64, result: i64) {
             return;
         }
     };
-    let address = register(arch::ARGUMENTS[1]);
-    let count = register(arch::ARGUMENTS[2]);
+    let [_, address, count] = arguments;
     let written_bytes = if is_refused {
-        daemon::requested_bytes(match call {
-            Call::Buffer => count,
-            Call::Vector => daemon::vector_bytes(address, count),
+        daemon::requested_bytes(match call.how {
+            How::Buffer => count,
+            How::Vector => daemon::vector_bytes(address, count),
             // Where it came from was not looked at.
-            Call::Unseen(_) => return,
+            How::Unseen | How::Not => return,
         })
     } else {
         result as u64
     };
     let write = Write { root, stream, id, fd: descriptor as i32, written_bytes, slot: Slot::First };
-    let source = match call {
-        Call::Buffer => Source::Buffer { address, bytes: count },
-        Call::Vector => Source::Vector { address, segments: count },
-        Call::Unseen(moved) => Source::Unseen(match moved.from {
-            None => FileRange::NONE,
-            // What is read back pays from no bucket.
-            _ if daemon::is_on() && stream == StreamTag::Daemon => FileRange::NONE,
-            Some((from, position)) => {
-                let from = register(arch::ARGUMENTS[from]) & 0xffff_ffff;
-                let position = register(arch::ARGUMENTS[position]);
-                FileRange::of(File::of_current(from), Some(from), position, written_bytes)
-            }
-        }),
+    let source = match call.how {
+        How::Not => return,
+        How::Buffer => Source::Buffer { address, bytes: count },
+        How::Vector => Source::Vector { address, segments: count },
+        // What is read back pays from no bucket.
+        How::Unseen if daemon::is_on() && stream == StreamTag::Daemon => {
+            Source::Unseen(FileRange::NONE)
+        }
+        How::Unseen if call.from == arch::NO_ARGUMENT => Source::Unseen(FileRange::NONE),
+        How::Unseen => {
+            let (from, position) = (argument(call.from) & 0xffff_ffff, argument(call.from + 1));
+            let file = File::of_current(from);
+            Source::Unseen(FileRange::of(file, Some(from), position, written_bytes))
+        }
     };
     copy::run(container, &write, source);
 }
@@ -104,7 +110,7 @@ pub(super) fn returned_again(registers: *const u64, result: i64) {
     }
     // SAFETY: the verifier knows `registers` as a `struct pt_regs`.
     let number = unsafe { *registers.add(arch::NUMBER) };
-    let writes = matches!(arch::call(number), Some(Call::Buffer | Call::Vector));
+    let writes = matches!(arch::call(number).how, How::Buffer | How::Vector);
     let writes_if_compat = arch::is_compat_write(number);
     if !(writes || writes_if_compat) || stream::root_of_current().is_none() {
         return;
