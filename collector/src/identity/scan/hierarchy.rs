@@ -64,8 +64,8 @@ mod tests {
         assert_eq!(
             error.to_string(),
             format!(
-                "no cgroup2 file system in `{}`: mount it, e.g. `mount -t cgroup2 none \
-                 /sys/fs/cgroup/unified`",
+                "no cgroup2 file system in `{}`: boot with `systemd.unified_cgroup_hierarchy=1`, or mount it \
+                 before the runtime starts, e.g. `mount -t cgroup2 none /sys/fs/cgroup/unified`",
                 mountinfo.display()
             )
         );
