@@ -23,19 +23,6 @@ fn lines(seed: u64, numbers: std::ops::RangeInclusive<u64>) -> Vec<Vec<u8>> {
     numbers.map(|number| body::line(seed, number)).collect()
 }
 
-/// Waits until the file has so many different records of each container.
-fn until_distinct(
-    file: &mut Growing,
-    arrivals: &mut Arrivals,
-    wanted: &[(&str, usize)],
-) -> Result<()> {
-    wait::until("all lines", PATIENCE, || {
-        file.take_into(arrivals)?;
-        let has_all = |&(name, count): &(&str, usize)| arrivals.distinct(name) >= count;
-        Ok(wanted.iter().all(has_all).then_some(()))
-    })
-}
-
 /// A flood of many times the ring: each line once, in order, and then capture goes on.
 #[test]
 fn a_ring_that_is_overrun() -> Result<()> {
@@ -51,8 +38,8 @@ fn a_ring_that_is_overrun() -> Result<()> {
     engine.detach(Run::host("overrun", &["sh", "-c", &script]))?;
     engine.wait("overrun")?;
     let (mut file, mut arrivals) = (Growing::new(&path), Arrivals::default());
-    let wanted = FLOOD_LINES as usize + 500;
-    let all = until_distinct(&mut file, &mut arrivals, &[("overrun", wanted)]);
+    let wanted = [("overrun", FLOOD_LINES + 500)];
+    let all = arrivals.until(wanted, PATIENCE, |it| file.take_into(it));
     let flood = (1..=FLOOD_LINES).map(body::flood_line).collect();
     let expected = [flood, lines(1, 1..=500)].concat();
     assert_same("overrun", &arrivals.lines("overrun", "stdout"), &expected);
@@ -129,7 +116,7 @@ fn a_time_without_a_collector() -> Result<()> {
     }
     let (mut file, mut arrivals) = (Growing::new(&path), Arrivals::default());
     let first = [("through", 1000), ("packed", 1000), ("removed", 100)];
-    until_distinct(&mut file, &mut arrivals, &first)?;
+    arrivals.until(first, PATIENCE, |it| file.take_into(it))?;
     agent.stop([])?;
 
     before.step(1)?;
@@ -151,7 +138,7 @@ fn a_time_without_a_collector() -> Result<()> {
     }
     let wanted =
         [("before", 100), ("through", 3000), ("packed", 5000), ("between", 500), ("twice", 1000)];
-    let all = until_distinct(&mut file, &mut arrivals, &wanted);
+    let all = arrivals.until(wanted, PATIENCE, |it| file.take_into(it));
     agent.stop([])?;
     file.take_into(&mut arrivals)?;
 

@@ -24,19 +24,6 @@ fn file_sink(path: &Path) -> String {
     format!("f: {{ type: file, path: \"{}\", rotate: {{ max_bytes: 0B }} }}", path.display())
 }
 
-/// Waits until a file has so many different records of each container.
-fn until_distinct(
-    file: &mut Growing,
-    arrivals: &mut Arrivals,
-    wanted: &[(&str, u64)],
-) -> Result<()> {
-    wait::until("all lines", PATIENCE, || {
-        file.take_into(arrivals)?;
-        let has_all = |&(id, count): &(&str, u64)| arrivals.distinct(id) as u64 >= count;
-        Ok(wanted.iter().all(has_all).then_some(()))
-    })
-}
-
 /// What is captured has every byte. What is read are the same lines with the same uids, without what the log leaves out: the
 /// carriage return of a newline.
 fn read_equals_captured(name: &str, form: Form, lines: u64) -> Result<()> {
@@ -54,7 +41,8 @@ fn read_equals_captured(name: &str, form: Form, lines: u64) -> Result<()> {
 
     let mut arrivals = [Arrivals::default(), Arrivals::default()];
     for ((agent, arrivals), file) in agents.iter().zip(&mut arrivals).zip(&files) {
-        let all = until_distinct(&mut Growing::new(file), arrivals, &[(pod.id(), lines)]);
+        let mut file = Growing::new(file);
+        let all = arrivals.until([(pod.id(), lines)], PATIENCE, |it| file.take_into(it));
         all.with_context(|| agent.said())?;
     }
     let [capturing, reading] = agents;
@@ -157,8 +145,8 @@ fn killed(name: &str, capture: &str, times: u32) -> Result<()> {
     }
     let rotations: u64 = kubelets.into_iter().map(|kubelet| kubelet.stop()).sum::<Result<u64>>()?;
     let (mut file, mut arrivals) = (Growing::new(&path), Arrivals::default());
-    let wanted: Vec<_> = pods.iter().map(|pod| (pod.id(), 2 * LINES)).collect();
-    let all = until_distinct(&mut file, &mut arrivals, &wanted);
+    let wanted = pods.iter().map(|pod| (pod.id(), 2 * LINES));
+    let all = arrivals.until(wanted, PATIENCE, |it| file.take_into(it));
     assert_all(&arrivals, &pods, LINES);
     all.with_context(|| agent.said())?;
     let duplicates = copies(&arrivals, &pods);
@@ -206,7 +194,7 @@ fn packed_before_they_are_read() -> Result<()> {
 
     let agent = Agent::start(&config)?;
     std::fs::write(step(0), "")?;
-    until_distinct(&mut file, &mut arrivals, &[(pod.id(), LINES)])?;
+    arrivals.until([(pod.id(), LINES)], PATIENCE, |it| file.take_into(it))?;
     agent.stop([])?;
     for seed in 1..3 {
         std::fs::write(step(seed), "")?;
@@ -220,7 +208,7 @@ fn packed_before_they_are_read() -> Result<()> {
     kubelet.pack()?;
     let agent = Agent::start(&config)?;
     std::fs::write(step(3), "")?;
-    let all = until_distinct(&mut file, &mut arrivals, &[(pod.id(), 4 * LINES)]);
+    let all = arrivals.until([(pod.id(), 4 * LINES)], PATIENCE, |it| file.take_into(it));
     pod.wait()?;
     all.with_context(|| agent.said())?;
     let metrics = agent.metrics()?;

@@ -70,11 +70,8 @@ fn killed_twice_while_kafka_is_away() -> Result<()> {
     engine.run(Run { driver: "none", ..Run::host(names[3], &command) })?;
 
     let (mut topic, mut arrivals) = (Following::new(&broker, "disk")?, Arrivals::default());
-    let all = wait::until("all lines", PATIENCE, || {
-        topic.take_into(&mut arrivals)?;
-        let has_all = |name: &&str| arrivals.distinct(name) as u64 >= LINES;
-        Ok(names.iter().all(has_all).then_some(()))
-    });
+    let wanted = names.map(|name| (name, LINES));
+    let all = arrivals.until(wanted, PATIENCE, |it| topic.take_into(it));
     for (seed, name) in (0..).zip(names) {
         let expected: Vec<_> = (1..=LINES).map(|number| body::line(seed, number)).collect();
         assert_same(name, &arrivals.lines(name, "stdout"), &expected);
@@ -202,10 +199,7 @@ fn a_disk_that_is_full() -> Result<()> {
     let mut records = File::create(&path)?;
     let taker = std::thread::spawn(move || std::io::copy(&mut output, &mut records));
     let (mut file, mut arrivals) = (Growing::new(&path), Arrivals::default());
-    let all = wait::until("all lines", PATIENCE, || {
-        file.take_into(&mut arrivals)?;
-        Ok((arrivals.distinct("full") as u64 >= FLOOD_LINES).then_some(()))
-    });
+    let all = arrivals.until([("full", FLOOD_LINES)], PATIENCE, |it| file.take_into(it));
     let expected: Vec<_> = (1..=FLOOD_LINES).map(body::flood_line).collect();
     assert_same("full", &arrivals.lines("full", "stdout"), &expected);
     all?;
@@ -250,10 +244,7 @@ fn a_disk_that_is_read_only() -> Result<()> {
         let mut agent = Agent::start(&config)?;
         let command = [WORKLOAD, "rated", &count, "0", &seed.to_string()];
         engine.run(Run { driver: "none", ..Run::host(name, &command) })?;
-        wait::until("all lines", PATIENCE, || {
-            topic.take_into(&mut arrivals)?;
-            Ok((arrivals.distinct(name) as u64 >= LINES).then_some(()))
-        })?;
+        arrivals.until([(name, LINES)], PATIENCE, |it| topic.take_into(it))?;
         if seed == 1 {
             agent.until("a word on it", |agent| {
                 Ok(agent.said().contains("the disk buffer cannot be written").then_some(()))

@@ -52,11 +52,8 @@ impl Noted {
             (Growing::new(&self.folder.path().join("records")), Arrivals::default());
         let notes = self.names.iter().map(|name| noted(&self.note(name)));
         let notes = notes.collect::<Result<Vec<_>>>()?;
-        let all = wait::until("all lines", PATIENCE, || {
-            file.take_into(&mut arrivals)?;
-            let has_all = |(name, noted): (&String, &u64)| arrivals.distinct(name) as u64 >= *noted;
-            Ok(self.names.iter().zip(&notes).all(has_all).then_some(()))
-        });
+        let wanted = self.names.iter().map(String::as_str).zip(notes.iter().copied());
+        let all = arrivals.until(wanted, PATIENCE, |it| file.take_into(it));
         self.agent.stop([])?;
         file.take_into(&mut arrivals)?;
         for ((seed, name), noted) in (0..).zip(&self.names).zip(notes) {

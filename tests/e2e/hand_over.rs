@@ -55,11 +55,8 @@ fn collectors_that_take_over_from_each_other() -> Result<()> {
         agent = next;
     }
     names.iter().try_for_each(|name| engine.wait(name))?;
-    let all = wait::until("all lines", PATIENCE, || {
-        topic.take_into(&mut arrivals)?;
-        let has_all = |name: &String| arrivals.distinct(name) as u64 >= LINES;
-        Ok(names.iter().all(has_all).then_some(()))
-    });
+    let wanted = names.iter().map(|name| (name.as_str(), LINES));
+    let all = arrivals.until(wanted, PATIENCE, |it| topic.take_into(it));
     for (seed, name) in (0..).zip(&names) {
         let expected: Vec<_> = (1..=LINES).map(|number| body::line(seed, number)).collect();
         assert_same(name, &arrivals.lines(name, "stdout"), &expected);

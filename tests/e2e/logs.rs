@@ -43,11 +43,8 @@ fn rotated(engine: &Engine, config: Config, name: &str, lines: u64, rate: u64) -
     }
     names.iter().try_for_each(|name| engine.wait(name))?;
     let (mut file, mut arrivals) = (Growing::new(&file), Arrivals::default());
-    let all = wait::until("all lines", PATIENCE, || {
-        file.take_into(&mut arrivals)?;
-        let has_all = |name: &String| arrivals.distinct(name) as u64 >= lines;
-        Ok(names.iter().all(has_all).then_some(()))
-    });
+    let wanted = names.iter().map(|name| (name.as_str(), lines));
+    let all = arrivals.until(wanted, PATIENCE, |it| file.take_into(it));
     for (seed, name) in (0..).zip(&names) {
         let expected: Vec<_> = (1..=lines).map(|number| body::line(seed, number)).collect();
         assert_same(name, &arrivals.lines(name, "stdout"), &expected);

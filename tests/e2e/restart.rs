@@ -26,8 +26,7 @@ const RATE: u64 = 2000;
 const PATIENCE: Duration = Duration::from_mins(4);
 
 /// Containers that write `lines` each, at [`RATE`], into one topic.
-struct Writers<'a> {
-    name: &'a str,
+struct Writers {
     names: Vec<String>,
     lines: u64,
     gate: Gate,
@@ -36,18 +35,17 @@ struct Writers<'a> {
     arrivals: Arrivals,
 }
 
-impl<'a> Writers<'a> {
+impl Writers {
     fn prepare(
         engine: &Engine,
         broker: &Broker,
         state: &Path,
-        name: &'a str,
+        name: &str,
         lines: u64,
     ) -> Result<Self> {
         let address = broker.address();
         let sink = format!("k: {{ type: kafka, brokers: [\"{address}\"], topic: \"{name}\" }}");
         Ok(Self {
-            name,
             names: (0..CONTAINERS).map(|number| format!("{name}-{number}")).collect(),
             lines,
             gate: Gate::closed()?,
@@ -73,11 +71,8 @@ impl<'a> Writers<'a> {
             engine.wait(name)?;
         }
         let Self { names, lines, topic, arrivals, .. } = self;
-        let all = wait::until(&format!("all lines of `{}`", self.name), PATIENCE, || {
-            topic.take_into(arrivals)?;
-            let has_all = |name: &String| arrivals.distinct(name) as u64 >= *lines;
-            Ok(names.iter().all(has_all).then_some(()))
-        });
+        let wanted = names.iter().map(|name| (name.as_str(), *lines));
+        let all = arrivals.until(wanted, PATIENCE, |it| topic.take_into(it));
         for (seed, name) in (0..).zip(names.iter()) {
             let expected: Vec<_> = (1..=*lines).map(|number| body::line(seed, number)).collect();
             assert_same(name, &arrivals.lines(name, "stdout"), &expected);

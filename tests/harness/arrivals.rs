@@ -14,7 +14,7 @@ use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
 use serde::Deserialize;
 
-use super::Broker;
+use super::{Broker, wait};
 
 /// What is kept of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +66,21 @@ impl Arrivals {
     /// Number of different uids of a container: its lines, and what stands for lost bytes.
     pub(crate) fn distinct(&self, container: &str) -> usize {
         self.distinct.get(container).copied().unwrap_or_default()
+    }
+
+    /// Takes what arrives until there are so many different records of each container, or more.
+    pub(crate) fn until<'a>(
+        &mut self,
+        wanted: impl IntoIterator<Item = (&'a str, u64)>,
+        patience: Duration,
+        mut take: impl FnMut(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        let wanted: Vec<_> = wanted.into_iter().collect();
+        wait::until("all lines", patience, || {
+            take(self)?;
+            let has_all = |&(name, count): &(&str, u64)| self.distinct(name) as u64 >= count;
+            Ok(wanted.iter().all(has_all).then_some(()))
+        })
     }
 
     /// All that arrived of a stream, in order.

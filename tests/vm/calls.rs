@@ -167,7 +167,7 @@ impl Call {
 }
 
 /// The bytes are counted, and told of.
-fn counted(seen: &Seen, bytes: u64) -> Result<Outcome> {
+pub(crate) fn counted(seen: &Seen, bytes: u64) -> Result<Outcome> {
     let counters = &seen.counters[0];
     // Of some kernels the function that writes is called for each page.
     let writes = counters.written_writes.max(1);

@@ -3,8 +3,8 @@
 use std::process::Stdio;
 
 use anyhow::{Result, ensure};
-use collector_ebpf::LossReason;
 
+use crate::calls;
 use crate::container::{Container, finish};
 use crate::observer::same;
 use crate::stage::{Outcome, Stage};
@@ -25,10 +25,7 @@ fn reads_back(stage: &mut Stage, call: &str) -> Result<Outcome> {
     same(&output.stdout, &text)?;
     if seen.ranged_bytes[0] == 0 {
         // Linux 5.10 copies for sendfile, by the function that all writes go through.
-        seen.adds_up()?;
-        let lost = seen.counters[0].lost_bytes[LossReason::Unseen as usize];
-        ensure!(lost == BYTES, "{:?}", seen.counters[0]);
-        return Ok(Outcome::Counted(format!("{BYTES} bytes")));
+        return calls::counted(&seen, BYTES);
     }
     ensure!(seen.read_back_bytes[0] == BYTES, "{} bytes are read back", seen.read_back_bytes[0]);
     let writes = seen.counters[0].written_writes.max(1);
