@@ -71,7 +71,11 @@ fn captured_while_logs_are_rotated() -> Result<()> {
         return Ok(());
     };
     let whole = "ring_bytes: 64MiB, share_bytes_per_second: 64MiB";
-    let agent = rotated(&engine, Config::new(&engine).capture(whole), "captured", 40_000, 0)?;
+    // Docker may take a second to say who it is, while it writes as fast as it can.
+    let address = engine.address();
+    let held = format!("docker: {{ address: \"{address}\" }}, hold_bytes_per_container: 32MiB");
+    let config = Config::new(&engine).capture(whole).identity(held);
+    let agent = rotated(&engine, config, "captured", 40_000, 0)?;
     let metrics = agent.metrics()?;
     assert_eq!(metrics.sum("writetap_lost_bytes_total", &[]), 0);
     agent.stop([])?;
